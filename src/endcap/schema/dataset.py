@@ -1,0 +1,105 @@
+"""The data that models learn from, as plain arrays.
+
+A `Dataset` is what a snapshot looks like in memory; slices of it by time are again `Dataset`s,
+which is how an evaluation hides the future from a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endcap.schema.types import ItemIdx, Timestamps, UserIdx
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """What happened, one entry an event, in time order.
+
+    All arrays have shape (n,). `kind` holds `columns.KIND_CODES`; `value` is a quantity for
+    purchases, the stars for ratings, 1 otherwise; `price` is the unit price paid, NaN if unknown.
+    """
+
+    user_idx: UserIdx
+    item_idx: ItemIdx
+    kind: NDArray[np.uint8]
+    value: NDArray[np.float32]
+    price: NDArray[np.float32]
+    ts: Timestamps
+
+    def __post_init__(self) -> None:
+        lengths = {len(column) for column in self._columns()}
+        if len(lengths) != 1:
+            raise ValueError(f"interaction columns differ in length: {sorted(lengths)}")
+        if np.any(self.ts[1:] < self.ts[:-1]):
+            raise ValueError("interactions must be sorted by ts")
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def _columns(self) -> tuple[NDArray[np.generic], ...]:
+        return (self.user_idx, self.item_idx, self.kind, self.value, self.price, self.ts)
+
+    def take(self, rows: slice | NDArray[np.bool_]) -> Interactions:
+        """Return the chosen entries; a slice shares memory with this one."""
+        return Interactions(
+            user_idx=self.user_idx[rows],
+            item_idx=self.item_idx[rows],
+            kind=self.kind[rows],
+            value=self.value[rows],
+            price=self.price[rows],
+            ts=self.ts[rows],
+        )
+
+    def between(self, start_us: int | None, end_us: int | None) -> Interactions:
+        """Return the entries with start_us <= ts < end_us; None leaves that side open."""
+        low = 0 if start_us is None else int(np.searchsorted(self.ts, start_us, side="left"))
+        high = len(self) if end_us is None else int(np.searchsorted(self.ts, end_us, side="left"))
+        return self.take(slice(low, max(low, high)))
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Catalogue attributes that models may use, as codes; shape (n_items,), -1 where unknown.
+
+    `*_names[code]` gives the text of a code. Only attributes that were known before any
+    interaction belong here: a price learnt from sales is a feature, computed at a point in time.
+    """
+
+    department: NDArray[np.int32]
+    category: NDArray[np.int32]
+    brand: NDArray[np.int32]
+    department_names: tuple[str, ...] = field(default=())
+    category_names: tuple[str, ...] = field(default=())
+    brand_names: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.department)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Interactions with the sizes and the catalogue of the snapshot they come from.
+
+    `n_users` and `n_items` count every known id, also those without an interaction in this slice.
+    """
+
+    interactions: Interactions
+    n_users: int
+    n_items: int
+    items: Items
+
+    def __post_init__(self) -> None:
+        if len(self.items) != self.n_items:
+            raise ValueError(f"{self.n_items} items, but attributes of {len(self.items)}")
+
+    def between(self, start_us: int | None, end_us: int | None) -> Dataset:
+        """Return the same catalogue with only the interactions in start_us <= ts < end_us."""
+        return replace(self, interactions=self.interactions.between(start_us, end_us))
+
+    @property
+    def end_us(self) -> int:
+        """One microsecond after the last interaction; 0 when there is none."""
+        return int(self.interactions.ts[-1]) + 1 if len(self.interactions) else 0

@@ -1,0 +1,138 @@
+"""What the parts of Endcap ask of each other. Structural: nothing needs to inherit from these.
+
+Serving awaits its stores, so they are async; training and scoring are sync. Never both in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endcap.schema.dataset import Dataset
+from endcap.schema.types import ItemIdx, TopK, UserIdx
+
+Row: TypeAlias = Mapping[str, Any]
+"""One record of a store: JSON values under text keys."""
+
+Offset: TypeAlias = str
+"""A place in an event log: opaque, ordered by the log alone, safe to keep for later."""
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """A model that ranks items for users."""
+
+    def fit(self, data: Dataset, *, rng: np.random.Generator) -> Self:
+        """Learn from the data; fitting twice equals fitting once."""
+        ...
+
+    def recommend(
+        self, users: UserIdx, k: int, *, exclude_seen: bool = True, allowed: ItemIdx | None = None
+    ) -> TopK:
+        """Return the k best items of each user, shape (n_users, k), padded."""
+        ...
+
+
+@runtime_checkable
+class SimilarItems(Protocol):
+    """A model that also knows which items go with which."""
+
+    def similar_items(self, items: ItemIdx, k: int) -> TopK:
+        """Return the k items nearest to each item, itself excluded."""
+        ...
+
+
+@runtime_checkable
+class Persistent(Protocol):
+    """A model whose learnt state can be kept in a folder, without pickle."""
+
+    def save(self, folder: Path) -> None:
+        """Write everything that `load` needs into an existing, empty folder."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return the model that `save` wrote; it recommends exactly the same."""
+        ...
+
+
+class Retriever(Protocol):
+    """An index over item vectors."""
+
+    def search(self, queries: NDArray[np.float32], k: int) -> TopK:
+        """Return the k items with the largest inner product, shape (n_queries, k)."""
+        ...
+
+
+class Metric(Protocol):
+    """A measure of one ranked list; the mean is taken later, so that intervals are possible."""
+
+    def __call__(self, ranked: TopK, relevant: Sequence[ItemIdx]) -> NDArray[np.float64]:
+        """Return one value a user, shape (n_users,)."""
+        ...
+
+
+class Store(Protocol):
+    """Rows that must not be lost."""
+
+    async def get_many(self, table: str, keys: Sequence[str]) -> list[Row | None]:
+        """Return the rows under the keys, in their order; None where there is none."""
+        ...
+
+    async def put_many(self, table: str, rows: Mapping[str, Row]) -> None:
+        """Write the rows, whole and durable, or raise; an existing row is replaced."""
+        ...
+
+    async def page(
+        self, table: str, *, token: str | None = None, limit: int = 1000
+    ) -> tuple[list[tuple[str, Row]], str | None]:
+        """Return the next rows in key order and the token that goes on; None at the end."""
+        ...
+
+    async def delete_many(self, table: str, keys: Sequence[str]) -> None:
+        """Remove the rows; a missing one is no error."""
+        ...
+
+    async def close(self) -> None:
+        """Release the connection; calling twice is harmless."""
+        ...
+
+
+class EventLog(Protocol):
+    """An append-only log, ordered per key, replayable from any offset, delivered at least once."""
+
+    async def append(self, events: Sequence[bytes], *, key: str) -> None:
+        """Return once all the events are durable, in order; or raise, and none is acknowledged."""
+        ...
+
+    def read(self, *, after: Offset | None = None) -> AsyncIterator[tuple[Offset, bytes]]:
+        """Yield what is in the log now, from after the offset (or the start) to the end."""
+        ...
+
+    async def close(self) -> None:
+        """Release the log; calling twice is harmless."""
+        ...
+
+
+class Cache(Protocol):
+    """Bytes with a time to live; losing them is harmless."""
+
+    async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the live values under the keys, in their order; None where there is none."""
+        ...
+
+    async def set_many(self, items: Mapping[str, bytes], *, ttl_s: float | None = None) -> None:
+        """Keep the values for ttl_s seconds; for ever (or until evicted) when None."""
+        ...
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """Forget the keys; a missing one is no error."""
+        ...
+
+    async def close(self) -> None:
+        """Release the connection; calling twice is harmless."""
+        ...
