@@ -54,7 +54,7 @@ class Task:
 
 @contextmanager
 def track(label: str, total: float, *, unit: str = "steps") -> Iterator[Task]:
-    """Yield a `Task` shown as a bar with rate and time left, or as plain lines without a terminal."""
+    """Yield a `Task`, shown as a bar with rate and time left; as plain lines off a terminal."""
     if console.is_terminal:
         with Progress(
             SpinnerColumn(),
