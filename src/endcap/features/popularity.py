@@ -69,7 +69,7 @@ def as_of(
     counts: NDArray[np.float64], *, now_us: int, origin_us: int, half_life_days: float
 ) -> NDArray[np.float64]:
     """Return forward-decayed counts as events seen from `now_us`, where an event now counts one."""
-    factor = 2.0 ** (-(now_us - origin_us) / (DAY_US * half_life_days))
+    factor: float = 2.0 ** (-(now_us - origin_us) / (DAY_US * half_life_days))
     return counts * factor
 
 
