@@ -86,14 +86,15 @@ def read_pointer(pointer: Path) -> Path | None:
 
 def commit_hash() -> str | None:
     """Return the git commit of the code that runs, None outside a checkout; "+" marks changes."""
-    source = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     git = shutil.which("git")
-    if git is None:
+    # An installed package may lie inside somebody else's checkout: only a tracked file counts.
+    if git is None or _git(git, package, "ls-files", "--error-unmatch", "py.typed") is None:
         return None
-    commit = _git(git, source, "rev-parse", "HEAD")
+    commit = _git(git, package, "rev-parse", "HEAD")
     if commit is None:
         return None
-    return commit + ("+" if _git(git, source, "status", "--porcelain", "--", ".") else "")
+    return commit + ("+" if _git(git, package, "status", "--porcelain", "--", ".") else "")
 
 
 def _git(git: str, folder: Path, *arguments: str) -> str | None:
