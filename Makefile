@@ -1,0 +1,71 @@
+# Everything a person does with a checkout. `make` alone lists it.
+# Needs git, make and Python >= 3.11; each target installs what it needs, inside the checkout.
+
+# python3, or the newest other Python for which every locked package has a wheel.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
+	&& echo $$python && exit; done; echo python3)
+DATA ?=
+SERVE ?= 1
+PORT ?=
+TORCH ?=
+NAME ?=
+JOBS ?= 2
+ARGS ?=
+
+BIN := .venv/bin
+INSTALL = @$(PYTHON) tools/install.py $(if $(TORCH),--torch $(TORCH))
+COMPILE = "$$uv" pip compile --universal --generate-hashes --no-header --no-emit-index-url --quiet $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check format reference bench lock clean
+
+help:  ## List the targets
+	@echo 'usage: make TARGET [VARIABLE=value ...]'
+	@echo
+	@sed -nE 's/^([a-z-]+):  ## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+	@echo
+	@echo '  TORCH=cpu with any target keeps the download small on a machine without an NVIDIA GPU.'
+
+demo:  ## Real purchases to a home page in the browser [DATA=name-or-file SERVE=0 PORT=n]
+	$(INSTALL) demo
+	@$(BIN)/endcap demo $(if $(DATA),--data '$(DATA)') $(if $(filter 0 no false,$(SERVE)),--no-serve) $(if $(PORT),--port $(PORT)) $(ARGS)
+
+test:  ## The tests that need nothing but this machine, under 5 minutes [ARGS='-k word']
+	$(INSTALL) dev
+	@$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+test-all:  ## Every test: also slow ones and those that need a browser; nothing may be skipped for lack of one
+	$(INSTALL) dev
+	@ENDCAP_REQUIRE_SERVICES=1 $(BIN)/pytest -n $(JOBS) -m 'not gpu and not spark' $(ARGS)
+
+check:  ## Lint, format, types and import contracts, as CI does
+	$(INSTALL) dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format:  ## Format the code and mend what the linter can
+	$(INSTALL) dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+reference:  ## Write docs/reference and endcap.example.toml anew from the code
+	$(INSTALL) dev
+	@$(BIN)/python tools/reference.py
+
+bench:  ## Run a benchmark and keep its numbers [NAME=... QUICK=1]
+	$(INSTALL) dev
+	@$(BIN)/python -m benchmarks $(NAME)
+
+lock:  ## Resolve requirements/*.txt anew [UPGRADE=1 for the newest versions]
+	@set -e; uv=$$($(PYTHON) tools/install.py uv); set -x; \
+	$(COMPILE) pyproject.toml --extra demo --group dev -o requirements/dev.txt; \
+	$(COMPILE) pyproject.toml --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt; \
+	$(COMPILE) pyproject.toml --group build -c requirements/dev.txt -o requirements/serve.txt; \
+	echo uv | $(COMPILE) - --no-annotate -o requirements/uv.txt
+
+clean:  ## Remove what make installed and what tools cached; your data in var/ stays
+	rm -rf .venv .uv dist .coverage .*_cache .hypothesis
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
