@@ -109,13 +109,17 @@ def parse_event(record: Mapping[str, Any]) -> Event:
         raise EventError("ts is not a whole number", where="ts", mend="Send UTC microseconds")
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise EventError("value is not a number", where="value")
+    try:
+        value = float(value)
+    except OverflowError:  # JSON allows whole numbers of any length
+        raise EventError("value is not a finite number", where="value") from None
     return Event(
         event_id=record["event_id"],
         kind=kind,
         user_id=record["user_id"],
         item_id=record["item_id"],
         ts=ts,
-        value=float(value),
+        value=value,
         request_id=record.get("request_id"),
     )
 

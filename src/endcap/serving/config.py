@@ -21,7 +21,7 @@ class ServingConfig(BaseModel):
     api_key: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Key that every request but the health probes must carry; at least 16 characters.",
+        description="Key that all requests but health probes must carry; 16 characters or more.",
     )
     allowed_hosts: tuple[str, ...] = Field(
         ("127.0.0.1", "localhost", "::1"),
