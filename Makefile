@@ -1,24 +1,26 @@
 # Everything a person does with a checkout. `make` alone lists it.
 # Needs git, make and Python >= 3.11; each target installs what it needs, inside the checkout.
 
-# python3, or the newest other Python for which every locked package has a wheel.
-PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+# Set on the command line only: a PORT or NAME that happens to be in the environment means nothing here.
+# PYTHON is python3, or the newest other Python for which every locked package has a wheel.
+PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
 	&& echo $$python && exit; done; echo python3)
-DATA ?=
-SERVE ?= 1
-PORT ?=
-TORCH ?=
-NAME ?=
-JOBS ?= 2
-ARGS ?=
+DATA =
+SERVE = 1
+PORT =
+TORCH =
+NAME =
+JOBS = 2
+ARGS =
+SET = dev
 
 BIN := .venv/bin
 INSTALL = @$(PYTHON) tools/install.py $(if $(TORCH),--torch $(TORCH))
 COMPILE = "$$uv" pip compile --universal --generate-hashes --no-header --no-emit-index-url --quiet $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format reference bench lock clean
+.PHONY: help install demo test test-all check format reference bench lock clean
 
 help:  ## List the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -26,6 +28,9 @@ help:  ## List the targets
 	@sed -nE 's/^([a-z-]+):  ## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
 	@echo
 	@echo '  TORCH=cpu with any target keeps the download small on a machine without an NVIDIA GPU.'
+
+install:  ## Only install, into .venv [SET=serve, demo or dev]
+	$(INSTALL) $(SET)
 
 demo:  ## Real purchases to a home page in the browser [DATA=name-or-file SERVE=0 PORT=n]
 	$(INSTALL) demo
