@@ -64,13 +64,21 @@ def open_database(
     Raises:
         StoreError: the path is a folder, is no database, holds something else, or is not writable.
     """
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+        _make_folders(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"the folder of the database cannot be created: {error.strerror}",
+            where=str(path),
+            mend="Create it, or name a place where this user may write",
+        ) from error
+    if is_folder:
         raise StoreError(
             "the database is a folder",
             where=str(path),
             mend=f"Name a file, for example {path / 'endcap.db'}",
         )
-    _make_folders(path.parent)
     with sqlite_errors(path):
         connection = sqlite3.connect(
             path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
@@ -165,18 +173,11 @@ def _make_folders(folder: Path) -> None:
     """Create the folder and its parents, durably: a lost folder loses all that is in it."""
     if folder.is_dir():
         return
-    try:
-        _make_folders(folder.parent)
-        folder.mkdir(exist_ok=True)
-        if os.name == "posix":
-            entry = os.open(folder.parent, os.O_RDONLY)
-            try:
-                os.fsync(entry)
-            finally:
-                os.close(entry)
-    except OSError as error:
-        raise StoreError(
-            f"the folder of the database cannot be created: {error.strerror}",
-            where=str(folder),
-            mend="Create it, or name a place where this user may write",
-        ) from error
+    _make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    if os.name == "posix":
+        entry = os.open(folder.parent, os.O_RDONLY)
+        try:
+            os.fsync(entry)
+        finally:
+            os.close(entry)
