@@ -210,7 +210,7 @@ def announce(want: Mapping[str, str]) -> None:
             size_mb += cuda_mb
             small = (
                 f"; {cuda_mb / 1000:.1f} GB of that is PyTorch for NVIDIA GPUs. Without such a GPU,"
-                f" stop here and add TORCH=cpu: about {(size_mb - cuda_mb + SMALL_TORCH_MB)} MB"
+                f" press Ctrl-C and add TORCH=cpu: about {size_mb - cuda_mb + SMALL_TORCH_MB} MB"
             )
         else:
             size_mb += SMALL_TORCH_MB
