@@ -7,7 +7,8 @@
     ├── BundleError       a bundle is missing, corrupt or of another format        exit 5
     ├── StoreError        a back end is unknown, unreachable or lacks its client   exit 6
     ├── EventError        an event is malformed; names the field                   exit 3
-    └── NotFittedError    a model was asked before it was fitted                   exit 1
+    ├── NotFittedError    a model was asked before it was fitted                   exit 1
+    └── RankingError      a model returned lists that break its promise            exit 1
 
 Each says what is wrong, where, and how to mend it.
 """
@@ -77,3 +78,7 @@ class EventError(EndcapError):
 
 class NotFittedError(EndcapError):
     """A model was asked for an answer before `fit` or `load`."""
+
+
+class RankingError(EndcapError):
+    """A model returned ranked lists that break the promise of `Recommender`."""

@@ -1,0 +1,209 @@
+"""The past to learn from and the future to predict, cut at one point in time for everybody.
+
+No random rows and no leave-one-out: both let a model see what happened after the moment at which
+it must predict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endcap.evaluation.pairs import Pairs, pair_set
+from endcap.schema.dataset import Dataset, Interactions
+from endcap.schema.errors import DataError
+from endcap.schema.types import DAY_US, ItemIdx, UserIdx
+
+View: TypeAlias = Literal["all", "repeat", "discovery"]
+VIEWS: tuple[View, ...] = ("all", "repeat", "discovery")
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The items that each user went on to take, under one view; users without any are not in it.
+
+    users: int32, ascending, shape (n_users,).
+    indptr: int64, shape (n_users + 1,); user row r owns items[indptr[r]:indptr[r + 1]].
+    items: int32, distinct and ascending within a row, shape (n_targets,).
+    is_cold: whether nobody interacted with the item before the cut, shape (n_targets,).
+    """
+
+    users: UserIdx
+    indptr: NDArray[np.int64]
+    items: ItemIdx
+    is_cold: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def n_relevant(self) -> NDArray[np.int64]:
+        """How many targets each user has, >= 1, shape (n_users,)."""
+        return np.diff(self.indptr)
+
+    def rows(self) -> list[ItemIdx]:
+        """Return the targets of each user, as the metrics take them."""
+        return np.split(self.items, self.indptr[1:-1]) if len(self) else []
+
+    def take(self, rows: NDArray[np.integer]) -> Targets:
+        """Return the targets of some user rows, given in ascending order."""
+        chosen = np.zeros(len(self), dtype=np.bool_)
+        chosen[rows] = True
+        kept = np.repeat(chosen, self.n_relevant)
+        indptr = np.concatenate([[0], np.cumsum(self.n_relevant[chosen])])
+        return Targets(self.users[chosen], indptr, self.items[kept], self.is_cold[kept])
+
+
+@dataclass(frozen=True, slots=True)
+class SplitCounts:
+    """Where every interaction and every user of the data went.
+
+    n_train + n_window + n_after is the number of interactions in the data. `n_targets` is smaller
+    than `n_window` when a user took the same item more than once. `n_cold_users` have targets but
+    no history; `n_silent_users` have a history but no targets, so no metric counts them.
+    """
+
+    n_train: int
+    n_window: int
+    n_after: int
+    n_targets: int
+    n_cold_targets: int
+    n_cold_items: int
+    n_test_users: int
+    n_cold_users: int
+    n_silent_users: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What a model may learn from, and what it is measured by.
+
+    train: every interaction strictly before `cut_us`; still knows the whole catalogue.
+    targets: by view: `all`; `repeat` (this user had the item before the cut); `discovery` (not).
+    n_drawn_users: how many test users were drawn by `sample`; None when all are measured.
+    """
+
+    train: Dataset
+    targets: Mapping[View, Targets]
+    cut_us: int
+    end_us: int
+    counts: SplitCounts
+    n_drawn_users: int | None = None
+
+    @property
+    def seen(self) -> Pairs:
+        """The distinct (user, item) pairs of the train part; O(n log n) each time."""
+        return _distinct(self.train.interactions, self.train.n_items)
+
+    def sample(self, max_users: int, *, rng: np.random.Generator) -> Split:
+        """Return the split with at most `max_users` test users, drawn uniformly without repeat."""
+        users = self.targets["all"].users
+        if len(users) <= max_users:
+            return self
+        drawn = rng.choice(users, size=max_users, replace=False)
+        kept = {
+            view: targets.take(np.flatnonzero(np.isin(targets.users, drawn)))
+            for view, targets in self.targets.items()
+        }
+        return replace(self, targets=kept, n_drawn_users=max_users)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeCuts:
+    """Three points in time: train | validation_us | validation | test_us | test | end_us.
+
+    Choose settings on the validation split alone; report the test split alone.
+    """
+
+    validation_us: int
+    test_us: int
+    end_us: int
+
+    @staticmethod
+    def before_end(data: Dataset, *, test_days: float, validation_days: float) -> TimeCuts:
+        """Return the cuts of a test window at the end of the data and a validation one before."""
+        return TimeCuts(
+            validation_us=days_before_end(data, test_days + validation_days),
+            test_us=days_before_end(data, test_days),
+            end_us=data.end_us,
+        )
+
+    def validation(self, data: Dataset) -> Split:
+        """Return the split that settings may be chosen on; nothing in it comes from the test."""
+        return split_by_time(data, cut_us=self.validation_us, end_us=self.test_us)
+
+    def test(self, data: Dataset) -> Split:
+        """Return the split to report."""
+        return split_by_time(data, cut_us=self.test_us, end_us=self.end_us)
+
+
+def days_before_end(data: Dataset, days: float) -> int:
+    """Return the time, in microseconds, that lies so many days before the end of the data."""
+    return data.end_us - round(days * DAY_US)
+
+
+def split_by_time(data: Dataset, *, cut_us: int, end_us: int | None = None) -> Split:
+    """Return the data before the cut, and each user's distinct items in cut_us <= ts < end_us.
+
+    An interaction of any kind makes a target. Targets that a model cannot know (nobody had the
+    item before the cut) stay, as misses; users without a history stay too. `counts` says how many.
+
+    Args:
+        data: interactions of any number of users.
+        cut_us: the first moment of the future.
+        end_us: where the window ends; the end of the data when None.
+
+    Raises:
+        DataError: nothing lies before the cut, or nothing in the window.
+
+    Cost: two sorts, O(n log n).
+    """
+    end_us = data.end_us if end_us is None else end_us
+    train = data.between(None, cut_us)
+    window = data.interactions.between(cut_us, end_us)
+    if len(train.interactions) == 0 or len(window) == 0:
+        part = "before the cut" if len(train.interactions) == 0 else "between the cut and the end"
+        raise DataError(
+            f"there is no interaction {part}",
+            where=f"cut {cut_us}, end {end_us}, data up to {data.end_us}",
+            mend="Choose another window, shorter than the data",
+        )
+    seen, taken = _distinct(train.interactions, data.n_items), _distinct(window, data.n_items)
+    is_warm = np.zeros(data.n_items, dtype=np.bool_)
+    is_warm[train.interactions.item_idx] = True
+    is_repeat = seen.contain(taken.rows, taken.items)
+    whole = np.ones(len(taken), dtype=np.bool_)
+    targets: dict[View, Targets] = {
+        "all": _targets(taken, whole, is_warm),
+        "repeat": _targets(taken, is_repeat, is_warm),
+        "discovery": _targets(taken, ~is_repeat, is_warm),
+    }
+    cold = taken.items[~is_warm[taken.items]]
+    history_users, test_users = np.unique(seen.rows), targets["all"].users
+    counts = SplitCounts(
+        n_train=len(train.interactions),
+        n_window=len(window),
+        n_after=len(data.interactions) - len(train.interactions) - len(window),
+        n_targets=len(taken),
+        n_cold_targets=len(cold),
+        n_cold_items=len(np.unique(cold)),
+        n_test_users=len(test_users),
+        n_cold_users=int((~np.isin(test_users, history_users)).sum()),
+        n_silent_users=int((~np.isin(history_users, test_users)).sum()),
+    )
+    return Split(train, targets, cut_us, end_us, counts)
+
+
+def _distinct(interactions: Interactions, n_items: int) -> Pairs:
+    return pair_set(interactions.user_idx, interactions.item_idx, stride=n_items)
+
+
+def _targets(taken: Pairs, kept: NDArray[np.bool_], is_warm: NDArray[np.bool_]) -> Targets:
+    users, n_each = np.unique(taken.rows[kept], return_counts=True)
+    items = taken.items[kept].astype(np.int32)
+    indptr = np.concatenate([[0], np.cumsum(n_each, dtype=np.int64)])
+    return Targets(users.astype(np.int32), indptr, items, ~is_warm[items])
