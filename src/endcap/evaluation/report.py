@@ -25,11 +25,11 @@ from endcap.schema.types import DAY_US, SECOND_US
 WIDTH = 110
 VERDICT_METRIC = "ndcg"
 
-_ROOMY = 104  # columns that the table needs with each interval beside its mean, not below
+_ROOMY = 104  # columns; in fewer, each interval goes below its mean, which needs 80
 _LABELS = {"recall": "Recall", "ndcg": "NDCG", "hit_rate": "HitRate", "mrr": "MRR"}
 _MEANINGS = {
     "all": "whatever the user took; seen items may be listed",
-    "repeat": "had by the user before the cut; seen items may be listed",
+    "repeat": "had before the cut; seen items may be listed",
     "discovery": "new to the user; seen items are not listed",
 }
 _EXPOSURE = ("coverage", "gini")
@@ -38,7 +38,7 @@ _Cell: TypeAlias = tuple[list[str], bool]
 """The texts of a cell, and whether it is the best of its column."""
 
 
-def print_report(evaluation: Evaluation, *, console: Console | None = None) -> None:
+def render_terminal(evaluation: Evaluation, console: Console | None = None) -> None:
     """Print the tables, the verdicts and the protocol; plain text of 110 columns off a terminal.
 
     Args:
@@ -47,36 +47,22 @@ def print_report(evaluation: Evaluation, *, console: Console | None = None) -> N
     """
     console = console or Console()
     if console.is_terminal:
-        console.print(as_renderable(evaluation, width=console.width), highlight=False)
+        width = min(console.width, WIDTH)
+        sections = _sections(evaluation, width=width)
+        console.print(sections, width=width, highlight=False, soft_wrap=False)
     else:
-        console.out(as_text(evaluation), end="", highlight=False)
+        console.out(render_text(evaluation), end="", highlight=False)
 
 
-def as_renderable(evaluation: Evaluation, *, width: int = WIDTH) -> Group:
-    """Return the report as something that a rich console can print.
-
-    Args:
-        evaluation: what to show.
-        width: of the console; below 104 columns each interval goes below its mean, which needs 80.
-    """
-    parts: list[Table | Text] = []
-    for name, view in evaluation.views.items():
-        title = Text(_title(name, view), style="bold cyan")
-        parts += [title, _table(evaluation, view, separator=" " if width >= _ROOMY else "\n")]
-    parts += [Text(line) for line in verdicts(evaluation)]
-    parts += [Text(""), *(Text(line, style="dim") for line in protocol(evaluation))]
-    return Group(*parts)
-
-
-def as_text(evaluation: Evaluation, *, width: int = WIDTH) -> str:
+def render_text(evaluation: Evaluation, *, width: int = WIDTH) -> str:
     """Return the report as plain text, no line wider than `width`."""
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
     with console.capture() as capture:
-        console.print(as_renderable(evaluation, width=width))
+        console.print(_sections(evaluation, width=width))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def as_markdown(evaluation: Evaluation) -> str:
+def render_markdown(evaluation: Evaluation) -> str:
     """Return the same tables, verdicts and protocol as Markdown."""
     lines: list[str] = []
     for name, view in evaluation.views.items():
@@ -145,6 +131,16 @@ def protocol(evaluation: Evaluation) -> list[str]:
         f"({_at(VERDICT_METRIC, evaluation)}: {chance or 'none'}); coverage and Gini of one draw.",
         *_remarks(evaluation),
     ]
+
+
+def _sections(evaluation: Evaluation, *, width: int) -> Group:
+    parts: list[Table | Text] = []
+    for name, view in evaluation.views.items():
+        title = Text(_title(name, view), style="bold cyan")
+        parts += [title, _table(evaluation, view, separator=" " if width >= _ROOMY else "\n")]
+    parts += [Text(line) for line in verdicts(evaluation)]
+    parts += [Text(""), *(Text(line, style="dim") for line in protocol(evaluation))]
+    return Group(*parts)
 
 
 def _claim(name: str, rival: str, against: Difference, view_name: str) -> str:
