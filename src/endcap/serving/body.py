@@ -1,0 +1,41 @@
+"""Reads a request body, but never more of it than is allowed.
+
+What the bytes mean is not its business.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from endcap.serving.problems import Problem, ProblemError
+
+
+async def read_body(request: Request, *, max_bytes: int) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        ProblemError: it is larger than `max_bytes` (413), announced or not.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise _too_large(max_bytes)
+    pieces: list[bytes] = []
+    n_bytes = 0
+    async for piece in request.stream():
+        n_bytes += len(piece)
+        if n_bytes > max_bytes:
+            raise _too_large(max_bytes)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _too_large(max_bytes: int) -> ProblemError:
+    # The rest of the body is not read, so the connection cannot be used again.
+    return ProblemError(
+        Problem(
+            413,
+            f"The body is larger than {max_bytes} bytes; send fewer events at a time.",
+            name="body-too-large",
+            headers={"Connection": "close"},
+        )
+    )
