@@ -8,6 +8,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MAX_FILE_LINES = {"src": 600, "tools": 600, "benchmarks": 600, "tests": 800}
 MAX_FUNCTION_LINES = 60
+MAX_DEPTH = 4  # the aim is 3
+BLOCKS = (
+    *(ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match, ast.AsyncFor, ast.AsyncWith),
+    *(ast.FunctionDef, ast.AsyncFunctionDef),
+)
 
 FILES = sorted(path for folder in MAX_FILE_LINES for path in (ROOT / folder).rglob("*.py"))
 
@@ -25,6 +30,19 @@ def long_functions(source: str) -> list[str]:
         if n_lines > MAX_FUNCTION_LINES:
             found.append(f"line {function.lineno}: {function.name} has {n_lines} lines")
     return found
+
+
+def depth(node: ast.AST) -> int:
+    """Return how many blocks lie inside each other below the node; `elif` does not count."""
+    deepest = 0
+    for name, value in ast.iter_fields(node):
+        children = value if isinstance(value, list) else [value]
+        is_elif = isinstance(node, ast.If) and name == "orelse" and len(children) == 1
+        for child in children:
+            if isinstance(child, ast.AST):
+                counts = isinstance(child, BLOCKS) and not (is_elif and isinstance(child, ast.If))
+                deepest = max(deepest, depth(child) + counts)
+    return deepest
 
 
 def test_there_is_something_to_measure():
@@ -54,3 +72,25 @@ def test_no_function_is_too_long():
 def test_the_limit_itself(n_lines, n_found):
     body = "\n".join("        pass" for _ in range(n_lines - 1))
     assert len(long_functions(f"class A:\n    async def f(self):\n{body}\n")) == n_found
+
+
+def test_no_function_is_nested_too_deeply():
+    too_deep = [
+        f"{path.relative_to(ROOT)} line {function.lineno}: {function.name}: return early"
+        for path in FILES
+        for function in functions(ast.parse(path.read_text()))
+        if depth(function) > MAX_DEPTH
+    ]
+    assert not too_deep, "\n".join(too_deep)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("if a:\n pass\nelif b:\n pass\nelif c:\n pass", 1),
+        ("for a in b:\n if c:\n  pass\n else:\n  with d:\n   pass", 3),
+        ("match a:\n case 1:\n  if b:\n   pass", 2),
+    ],
+)
+def test_what_depth_means(source, expected):
+    assert depth(ast.parse(source)) == expected
