@@ -78,7 +78,7 @@ class RandomRanking:
 
     def _shuffle(self, user: UserIdx, pool: ItemIdx, k: int, exclude_seen: bool) -> ItemIdx:
         free = pool[~self._is_seen(user, pool, exclude_seen)]
-        chosen = free[np.argsort(draws(self.seed_, user, free + _SHUFFLE))[:k]]
+        chosen = free[np.argsort(draws(self.seed_, user, free.astype(np.int64) + _SHUFFLE))[:k]]
         return np.concatenate([chosen, np.full(k - len(chosen), NO_ITEM, dtype=np.int32)])
 
 

@@ -1,0 +1,231 @@
+"""The whole procedure on a small shop, and the cheats it must not fall for."""
+
+import math
+
+import numpy as np
+import pytest
+from evaluation_shop import CUT, N_ITEMS, N_USERS, ScoredBy, Scripted, dataset_of, popular_of
+from evaluation_shop import shop_rows as make_rows
+
+from endcap.evaluation.evaluate import evaluate
+from endcap.evaluation.metrics import MEASURES, AtK
+from endcap.evaluation.split import VIEWS, split_by_time
+from endcap.schema.errors import RankingError, SettingsError
+from endcap.schema.types import NO_ITEM, TopK
+
+
+@pytest.fixture(scope="module")
+def data():
+    return dataset_of(make_rows(), n_users=N_USERS, n_items=N_ITEMS)
+
+
+@pytest.fixture(scope="module")
+def split(data):
+    return split_by_time(data, cut_us=CUT)
+
+
+@pytest.fixture(scope="module")
+def popular(split):
+    return popular_of(split.train)
+
+
+def judge(models, split, **options):
+    options = {"n_replicates": 200, "rng": np.random.default_rng(0), **options}
+    return evaluate(models, split, **options)
+
+
+@pytest.fixture(scope="module")
+def oracle(split):
+    """Knows the future: scores each user's targets first."""
+    wanted = np.zeros((N_USERS, N_ITEMS))
+    targets = split.targets["all"]
+    wanted[np.repeat(targets.users, targets.n_relevant), targets.items] = 1
+    return ScoredBy(split.train, lambda users: wanted[users] + np.arange(N_ITEMS) * 1e-6)
+
+
+@pytest.fixture(scope="module")
+def result(split, popular, oracle):
+    constant = ScoredBy(split.train, lambda users: np.ones((len(users), N_ITEMS)))
+    return judge({"constant": constant, "popular": popular, "oracle": oracle}, split)
+
+
+def test_rivals_stand_on_top(result):
+    for view in VIEWS:
+        assert list(result.views[view].models) == ["random", "popular", "constant", "oracle"]
+
+
+def test_denominators(result, split):
+    for name, view in result.views.items():
+        targets = split.targets[name]
+        assert view.n_users == len(targets)
+        assert view.n_targets == len(targets.items)
+        assert view.n_cold_targets == targets.is_cold.sum()
+    assert result.views["all"].n_users == N_USERS - 10
+    assert result.views["repeat"].n_users < result.views["all"].n_users
+    assert result.counts.n_silent_users == 10
+    assert result.counts.n_cold_users == 10
+    assert result.views["repeat"].n_cold_targets == 0
+
+
+def test_a_perfect_list_scores_the_best_possible(result):
+    for view in ("all", "discovery"):
+        metrics = result.views[view].models["oracle"].metrics
+        assert metrics["ndcg"].mean == pytest.approx(1.0)
+        assert metrics["mrr"].mean == metrics["hit_rate"].mean == 1.0
+        assert metrics["recall"].mean == pytest.approx(result.views[view].best_recall)
+
+
+def test_means_are_those_of_the_metrics(result, split, popular):
+    targets = split.targets["discovery"]
+    ranked = popular.recommend(targets.users, 10, exclude_seen=True)
+    for name, measure in MEASURES.items():
+        by_hand = AtK(measure, 10)(ranked, targets.rows()).mean()
+        found = result.views["discovery"].models["popular"].metrics[name]
+        assert found.mean == pytest.approx(by_hand, rel=0.02), "but for the order of ties"
+        assert found.low < found.mean < found.high
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_constant_scorer_scores_like_random(result, split, view):
+    """Although its raw lists, by item index, would do well in this shop."""
+    found, chance = result.views[view].models["constant"], result.views[view].expected_random
+    for name in ("recall", "ndcg", "hit_rate", "mrr"):
+        interval = found.metrics[name]
+        assert abs(interval.mean - chance[name]) < interval.high - interval.low, name
+    assert found.n_cut_ties == result.views[view].n_users
+    assert found.versus_random["ndcg"].low < 0 < found.versus_random["ndcg"].high
+    raw = np.tile(np.arange(10, dtype=np.int32), (len(split.targets[view]), 1))
+    untreated = TopK(raw, np.ones(raw.shape, dtype=np.float32))
+    cheat = AtK(MEASURES["ndcg"], 10)(untreated, split.targets[view].rows()).mean()
+    assert cheat > 3 * chance["ndcg"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_random_row_agrees_with_its_exact_value(result, view):
+    for name, interval in result.views[view].models["random"].metrics.items():
+        exact = result.views[view].expected_random[name]
+        assert abs(interval.mean - exact) < interval.high - interval.low, name
+
+
+def test_differences_are_to_the_reference_and_to_random(result):
+    models = result.views["all"].models
+    assert models["popular"].versus_reference == {}
+    assert models["random"].versus_random == {}
+    for name in ("ndcg", "recall"):
+        difference = models["oracle"].versus_reference[name]
+        apart = models["oracle"].metrics[name].mean - models["popular"].metrics[name].mean
+        assert difference.mean == pytest.approx(apart)
+        assert difference.verdict("oracle", "popular") == "oracle beats popular"
+    assert models["popular"].versus_random["ndcg"].low > 0
+
+
+def test_cold_targets_count_as_misses(split, popular):
+    """A model that never lists a cold item cannot reach a recall of 1, however good it is."""
+    wanted = np.zeros((N_USERS, N_ITEMS))
+    targets = split.targets["all"]
+    users = np.repeat(targets.users, targets.n_relevant)
+    wanted[users[~targets.is_cold], targets.items[~targets.is_cold]] = 1
+    warm_oracle = ScoredBy(split.train, lambda users: np.where(wanted[users] > 0, 1.0, -np.inf))
+    found = judge({"popular": popular, "warm": warm_oracle}, split).views["all"].models["warm"]
+    n_cold = np.bincount(users[targets.is_cold], minlength=N_USERS)[targets.users]
+    expected = ((targets.n_relevant - n_cold) / targets.n_relevant).mean()
+    assert expected < 0.95
+    assert found.metrics["recall"].mean == pytest.approx(expected)
+    assert found.n_short_lists == (targets.n_relevant - n_cold < 10).sum()
+
+
+def test_users_without_targets_are_never_asked_for(split, popular):
+    asked = set()
+
+    def remember(users, k):
+        asked.update(users.tolist())
+        return popular.recommend(users, k, exclude_seen=True)
+
+    judge({"popular": popular, "spy": Scripted(remember)}, split)
+    assert asked == set(split.targets["all"].users.tolist())
+
+
+def test_seen_items_in_the_discovery_view_are_refused(split, popular):
+    cheat = Scripted(lambda users, k: popular.recommend(users, k, exclude_seen=False))
+    with pytest.raises(RankingError, match=r"cheat returned .* seen before"):
+        judge({"popular": popular, "cheat": cheat}, split)
+    allowed = judge({"popular": popular, "cheat": cheat}, split, views=("all", "repeat"))
+    assert list(allowed.views) == ["all", "repeat"]
+
+
+def test_duplicate_items_are_refused(split, popular):
+    def repeat_the_best(users, k):
+        ranked = popular.recommend(users, k, exclude_seen=True)
+        return TopK(np.repeat(ranked.items[:, :1], k, axis=1), ranked.scores)
+
+    with pytest.raises(RankingError, match=r"cheat returned .* listed twice"):
+        judge({"popular": popular, "cheat": Scripted(repeat_the_best)}, split)
+
+
+def test_repeats_are_allowed_where_they_count(split, popular):
+    history = np.zeros((N_USERS, N_ITEMS))
+    events = split.train.interactions
+    np.add.at(history, (events.user_idx, events.item_idx), 1)
+    repeat = ScoredBy(split.train, lambda users: history[users])
+    views = judge({"popular": popular, "repeat": repeat}, split).views
+    assert not views["all"].exclude_seen
+    assert not views["repeat"].exclude_seen
+    assert views["discovery"].exclude_seen
+    assert views["repeat"].models["repeat"].versus_reference["ndcg"].low > 0
+    # All that is left in the discovery view is a tie of items that the user never had.
+    discovery = views["discovery"].models["repeat"]
+    assert discovery.n_cut_ties == views["discovery"].n_users
+    assert discovery.versus_random["ndcg"].low < 0 < discovery.versus_random["ndcg"].high
+
+
+def test_empty_lists_are_measured_as_misses(split, popular):
+    def nothing(users, k):
+        return TopK(
+            np.full((len(users), k), NO_ITEM, dtype=np.int32),
+            np.full((len(users), k), -np.inf, dtype=np.float32),
+        )
+
+    view = judge({"popular": popular, "mute": Scripted(nothing)}, split).views["all"]
+    found = view.models["mute"]
+    assert found.metrics["recall"].mean == 0
+    assert found.n_short_lists == view.n_users
+    assert found.coverage == 0
+    assert math.isnan(found.gini)
+
+
+def test_a_view_without_targets():
+    data = dataset_of([(t, t % 5, t % 7) for t in range(10)], n_users=5, n_items=9)
+    split = split_by_time(data, cut_us=7, end_us=9)  # users 2 and 3 each take something new
+    result = judge({"popular": popular_of(split.train)}, split, k=2)
+    view = result.views["repeat"]
+    assert (view.n_users, view.n_targets) == (0, 0)
+    assert math.isnan(view.models["popular"].metrics["ndcg"].mean)
+    assert math.isnan(view.expected_random["ndcg"])
+
+
+def test_the_result_follows_from_the_seed(split, popular):
+    first, again = (judge({"popular": popular}, split) for _ in range(2))
+    other = judge({"popular": popular}, split, rng=np.random.default_rng(1))
+    assert first.views == again.views
+    assert first.views != other.views
+
+
+def test_other_models_change_nothing_for_a_model(result, split, popular):
+    alone = judge({"popular": popular}, split)
+    for view in VIEWS:
+        one, other = alone.views[view].models["popular"], result.views[view].models["popular"]
+        assert one == other
+
+
+@pytest.mark.parametrize(
+    ("names", "reference"), [(["als"], "popular"), (["popular", "random"], "popular"), ([], "als")]
+)
+def test_the_reference_must_be_there_and_random_is_ours(split, popular, names, reference):
+    with pytest.raises(SettingsError, match=f"the reference is {reference}"):
+        judge(dict.fromkeys(names, popular), split, reference=reference)
+
+
+def test_drawn_users_are_reported(split, popular):
+    drawn = split.sample(50, rng=np.random.default_rng(0))
+    result = judge({"popular": popular}, drawn)
+    assert result.n_drawn_users == result.views["all"].n_users == 50
