@@ -104,8 +104,8 @@ class Bundle(BundleParts):
             few, many = many, few
         if len(few) == 0:
             return 0
-        places = np.minimum(np.searchsorted(many, few), len(many) - 1)
-        return int(np.count_nonzero(many[places] == few))
+        found = many.take(many.searchsorted(few), mode="clip")
+        return int(np.count_nonzero(found == few))
 
     def _shoppers(self, item_idx: int) -> slice:
         return slice(int(self.shoppers_indptr[item_idx]), int(self.shoppers_indptr[item_idx + 1]))

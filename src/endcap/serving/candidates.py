@@ -30,6 +30,9 @@ class Source(IntEnum):
     POPULAR = 10
 
 
+N_CODES = max(Source) + 1
+SOURCE_NAMES: dict[int, str] = {source.value: source.name.lower() for source in Source}
+
 DISCOVERY = (Source.ITEM_KNN, Source.ALS, Source.TWO_TOWER, Source.SESSION, Source.BECAUSE)
 """Sources that are there to show a visitor something they do not have yet."""
 
@@ -55,7 +58,9 @@ class Candidates:
 
     def of(self, sources: Sequence[Source]) -> Candidates:
         """Return the rows of some sources, in their order."""
-        return self.take(np.isin(self.source, np.array(sources, dtype=np.uint8)))
+        is_wanted = np.zeros(N_CODES, dtype=np.bool_)
+        is_wanted[list(sources)] = True
+        return self.take(is_wanted[self.source])
 
 
 def proposals(ranked: TopK, source: Source) -> Candidates:

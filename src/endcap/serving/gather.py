@@ -93,7 +93,9 @@ def gather(
         bundle, learnt if bundle.history_kind_verb == "bought" else empty_history(), purchases
     )
     step_us = now_us - now_us % STEP_US
-    newest_first = {recent.item_id: recent.kind for recent in reversed(session)}
+    newest_first: dict[str, Kind] = {}
+    for recent in reversed(session):
+        newest_first.setdefault(recent.item_id, recent.kind)
     session_items = _indices(bundle, newest_first)
     had = learnt.items if bundle.history_kind_verb != "viewed" else session_items
     seen = np.unique(

@@ -18,8 +18,10 @@ from endcap.serving.stages.retrieve import heaviest_seeds
 
 MONTH_US = 28 * DAY_US
 MIN_SHOPPERS = 2
+N_NAMED_SEEDS = 60
 N_LIKELY_SEEDS = 3
 
+_BY_TASTE = frozenset({Source.ITEM_KNN, Source.ALS, Source.TWO_TOWER, Source.SESSION})
 _FIRST = {"bought": "First sold", "reviewed": "First reviewed", "viewed": "First viewed"}
 
 
@@ -27,8 +29,10 @@ def explain(context: Context, chosen: Candidates, scorers: Scorers) -> list[str]
     """Return one reason a row."""
     seeds = _seeds(context, chosen, scorers)
     return [
-        _reason(context, int(item), Source(int(source)), int(seed))
-        for item, source, seed in zip(chosen.items, chosen.source, seeds, strict=True)
+        _reason(context, item, Source(source), seed)
+        for item, source, seed in zip(
+            chosen.items.tolist(), chosen.source.tolist(), seeds.tolist(), strict=True
+        )
     ]
 
 
@@ -120,10 +124,10 @@ def _first(context: Context, item: int) -> str:
 def _seeds(context: Context, chosen: Candidates, scorers: Scorers) -> ItemIdx:
     """Return for each row the item of the visitor's history that speaks loudest for it."""
     none = np.full(len(chosen), NO_ITEM, dtype=np.int32)
-    asked = np.isin(chosen.source, [Source.ITEM_KNN, Source.ALS, Source.TWO_TOWER, Source.SESSION])
+    asked = np.array([source in _BY_TASTE for source in chosen.source.tolist()])
     if not asked.any():
         return none
-    seeds, weights = heaviest_seeds(context)
+    seeds, weights = (part[:N_NAMED_SEEDS] for part in heaviest_seeds(context))
     found = none
     if scorers.neighbours is not None:
         found = scorers.neighbours.strongest_seeds(chosen.items, seeds, weights)

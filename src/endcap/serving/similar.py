@@ -10,7 +10,7 @@ import numpy as np
 from endcap.bundle.read import Bundle
 from endcap.bundle.scorer.panel import Scorers
 from endcap.bundle.scorer.ranked import ShopRanks
-from endcap.serving.candidates import Candidates, Source, join, proposals
+from endcap.serving.candidates import SOURCE_NAMES, Candidates, Source, join, proposals
 from endcap.serving.page import Slot
 from endcap.serving.reasons import reason_for_pair
 from endcap.serving.stages.diversify import diversify
@@ -49,7 +49,7 @@ def similar_items(
             item_id=bundle.item_ids[other],
             position=position,
             score=score,
-            source=Source(source).name.lower(),
+            source=SOURCE_NAMES[source],
             reason=reason_for_pair(bundle, other, item),
         )
         for position, (other, score, source) in enumerate(

@@ -52,11 +52,15 @@ class NeighbourScorer:
         """
         n_items = len(self._items)
         scores = score_neighbours(seed_items, seed_weights, self._items, self._sims, n_items)
-        scores[self._unavailable] = -np.inf
+        scores[self._unavailable] = 0.0
         if exclude is not None:
-            scores[exclude] = -np.inf
-        scores[scores <= 0] = -np.inf  # no seed knows it
-        return top_k(scores[np.newaxis], k)
+            scores[exclude] = 0.0
+        known = np.flatnonzero(scores > 0).astype(np.int32)
+        best = top_k(scores[known][np.newaxis], k)
+        items = np.full_like(best.items, NO_ITEM)
+        found = best.items != NO_ITEM
+        items[found] = known[best.items[found]]
+        return TopK(items, best.scores)
 
     def n_neighbours(self, items: ItemIdx, *, exclude: ItemIdx) -> NDArray[np.int64]:
         """Return how many neighbours of each item could be shown, those of `exclude` left out."""
@@ -76,13 +80,12 @@ class NeighbourScorer:
         result = np.full(len(items), NO_ITEM, dtype=np.int32)
         if len(seed_items) == 0:
             return result
-        near = self._items[seed_items]
-        amounts = self._sims[seed_items] * seed_weights[:, np.newaxis]
-        for row, item in enumerate(items):
-            said = np.where(near == item, amounts, 0.0).max(axis=1)
-            best = int(said.argmax())
-            if said[best] > 0:
-                result[row] = seed_items[best]
+        near, sims = self._items[seed_items], self._sims[seed_items]
+        for row, item in enumerate(items.tolist()):
+            seeds, places = np.nonzero(near == item)
+            if len(seeds):
+                said = sims[seeds, places] * seed_weights[seeds]
+                result[row] = seed_items[seeds[int(said.argmax())]]
         return result
 
     def nearness(self, items: ItemIdx, *, n_nearest: int = 10) -> NDArray[np.float64]:

@@ -5,12 +5,14 @@ What one visitor likes plays no part here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from endcap.bundle.read import Bundle
 from endcap.features.popularity import NEVER, as_of
-from endcap.schema.types import DAY_US, NO_ITEM, TopK, top_k
+from endcap.schema.types import DAY_US, ItemIdx, TopK, top_k
 
 DEPTH = 120
 WEEK_US = 7 * DAY_US
@@ -28,7 +30,11 @@ class ShopRanker:
             np.flatnonzero(known & (bundle.department == code)).astype(np.int32)
             for code in range(len(bundle.department_names))
         ]
-        self._is_available = bundle.is_available
+        self._unavailable = np.flatnonzero(~bundle.is_available)
+        totals = np.array([bundle.popular_counts[items].sum() for items in self._members])
+        self._departments = tuple(
+            int(code) for code in np.argsort(-totals, kind="stable") if totals[code] > 0
+        )
         first = bundle.first_seen_us
         seen = first[first != NEVER] if first is not None else np.empty(0, dtype=np.int64)
         # In its first weeks the data cannot tell a new item from one that was always there.
@@ -72,11 +78,13 @@ class ShopRanker:
             newest=self._newest(popular if trending is None else trending, now_us=now_us),
             popular_counts=popular,
             members=self._members,
+            departments=self._departments,
         )
 
     def _best(self, scores: NDArray[np.float64]) -> TopK:
-        shown = np.where(self._is_available & (scores > 0), scores, -np.inf)
-        return top_k(shown.astype(np.float32)[np.newaxis], DEPTH)
+        shown = scores.astype(np.float32)
+        shown[self._unavailable] = -np.inf
+        return _positive(top_k(shown[np.newaxis], DEPTH))
 
     def _trending(
         self, trending: NDArray[np.float64] | None, popular: NDArray[np.float64], *, now_us: int
@@ -95,7 +103,7 @@ class ShopRanker:
         kept = [
             place
             for place, item in enumerate(best.items[0].tolist())
-            if item != NO_ITEM and bundle.n_shoppers_since(item, since_us) >= MIN_WEEK_SHOPPERS
+            if bundle.n_shoppers_since(item, since_us) >= MIN_WEEK_SHOPPERS
         ]
         return TopK(best.items[:, kept], best.scores[:, kept])
 
@@ -104,11 +112,12 @@ class ShopRanker:
         if first is None or self._tells_new_from_us is None:
             return _empty()
         since_us = max(now_us - NEW_US, self._tells_new_from_us)
-        return self._best(np.where((first >= since_us) & (first <= now_us), counts, 0.0))
+        members = np.flatnonzero((first >= since_us) & (first <= now_us)).astype(np.int32)
+        return _best_of(members[self._bundle.is_available[members]], counts)
 
 
 class ShopRanks:
-    """What is popular, trending and new in the shop at one moment; each one padded row.
+    """What is popular, trending and new in the shop at one moment; one row each, unpadded.
 
     departments: codes of all departments with an item to show, the busiest first.
     """
@@ -120,28 +129,31 @@ class ShopRanks:
         trending: TopK,
         newest: TopK,
         popular_counts: NDArray[np.float64],
-        members: list[NDArray[np.int32]],
+        members: Sequence[ItemIdx],
+        departments: tuple[int, ...],
     ) -> None:
         self.popular, self.trending, self.newest = popular, trending, newest
         self._counts, self._members = popular_counts, members
-        totals = np.array([popular_counts[items].sum() for items in members])
-        self.departments: tuple[int, ...] = tuple(
-            int(code) for code in np.argsort(-totals, kind="stable") if totals[code] > 0
-        )
+        self.departments = departments
         self._by_department: dict[int, TopK] = {}
 
     def department(self, code: int) -> TopK:
-        """Return the popular items of one department, one padded row."""
+        """Return the popular items of one department, one row, unpadded."""
         ranked = self._by_department.get(code)
         if ranked is None:
-            members = self._members[code]
-            counts = self._counts[members]
-            shown = np.where(counts > 0, counts, -np.inf).astype(np.float32)
-            best = top_k(shown[np.newaxis], min(DEPTH, len(members)))
-            found = best.items != NO_ITEM
-            items = np.where(found, members[best.items], NO_ITEM).astype(np.int32)
-            ranked = self._by_department[code] = TopK(items, best.scores)
+            ranked = self._by_department[code] = _best_of(self._members[code], self._counts)
         return ranked
+
+
+def _best_of(members: ItemIdx, scores: NDArray[np.float64]) -> TopK:
+    best = _positive(top_k(scores[members].astype(np.float32)[np.newaxis], DEPTH))
+    return TopK(members[best.items], best.scores)
+
+
+def _positive(ranked: TopK) -> TopK:
+    """Return one row without what nobody took, and without padding."""
+    n_kept = int(np.count_nonzero(ranked.scores[0] > 0))
+    return TopK(ranked.items[:, :n_kept], ranked.scores[:, :n_kept])
 
 
 def _empty() -> TopK:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from endcap.serving.candidates import Candidates, Source
+from endcap.serving.candidates import N_CODES, SOURCE_NAMES, Candidates
 
 RRF_K = 20
 
@@ -31,9 +31,9 @@ def blend(
 
     Source: Cormack, Clarke, Buettcher 2009, with weights.
     """
-    by_code = np.zeros(max(Source) + 1)
-    for source in Source:
-        by_code[source] = max(weights.get(source.name.lower(), 1.0), 0.0)
+    by_code = np.zeros(N_CODES)
+    for code, name in SOURCE_NAMES.items():
+        by_code[code] = max(weights.get(name, 1.0), 0.0)
     candidates = candidates.take(by_code[candidates.source] > 0)
     order = np.lexsort((candidates.items, -candidates.scores, candidates.source))
     candidates = candidates.take(order)

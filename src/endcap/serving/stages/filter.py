@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from endcap.serving.candidates import DISCOVERY, Candidates
+from endcap.serving.candidates import DISCOVERY, N_CODES, Candidates
 from endcap.serving.gather import Context
 
 
@@ -16,8 +16,16 @@ def filter_candidates(context: Context, candidates: Candidates) -> Candidates:
     bundle = context.bundle
     known = (candidates.items >= 0) & (candidates.items < bundle.n_items)
     candidates = candidates.take(known)
-    kept = bundle.is_available[candidates.items]
-    kept &= ~np.isin(candidates.items, context.off_limits)
-    for_discovery = np.isin(candidates.source, np.array(DISCOVERY, dtype=np.uint8))
-    kept &= ~(for_discovery & np.isin(candidates.items, context.seen))
-    return candidates.take(kept)
+    may_be_shown = bundle.is_available.copy()
+    may_be_shown[context.off_limits] = False
+    may_be_found = may_be_shown.copy()
+    may_be_found[context.seen] = False
+    for_discovery = np.zeros(N_CODES, dtype=np.bool_)
+    for_discovery[list(DISCOVERY)] = True
+    return candidates.take(
+        np.where(
+            for_discovery[candidates.source],
+            may_be_found[candidates.items],
+            may_be_shown[candidates.items],
+        )
+    )

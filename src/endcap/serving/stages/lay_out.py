@@ -12,7 +12,7 @@ import numpy as np
 
 from endcap.bundle.scorer.panel import Scorers
 from endcap.schema.types import ItemIdx
-from endcap.serving.candidates import Candidates, Source
+from endcap.serving.candidates import SOURCE_NAMES, Candidates, Source
 from endcap.serving.gather import Context
 from endcap.serving.layout import HOME, ShelfSpec, shelves_for
 from endcap.serving.page import Shelf, Slot
@@ -110,7 +110,7 @@ def slots_of(context: Context, chosen: Candidates, scorers: Scorers) -> tuple[Sl
             item_id=item_ids[item],
             position=position,
             score=score,
-            source=Source(source).name.lower(),
+            source=SOURCE_NAMES[source],
             reason=reason,
         )
         for position, (item, score, source, reason) in enumerate(
