@@ -94,5 +94,5 @@ class SqliteAgainstDict(StoreAgainstDict):
 @pytest.mark.parametrize("machine", [MemoryAgainstDict, SqliteAgainstDict])
 def test_a_store_answers_like_a_dictionary(machine):
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=30, stateful_step_count=20, deadline=None)
+        machine, settings=settings(max_examples=15, stateful_step_count=20, deadline=None)
     )

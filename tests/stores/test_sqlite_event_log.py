@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
@@ -204,9 +205,9 @@ def test_a_caller_whose_loop_has_ended_holds_up_nobody(path):
     log = SqliteEventLog(path)
 
     async def begin():
-        task = asyncio.ensure_future(log.append([b"gone"], key="user"))
-        await asyncio.sleep(0)
-        task.cancel()
+        append = log.append([b"nobody waits"], key="user")
+        append.send(None)
+        append.close()
 
     async def go_on():
         await log.append([b"next"], key="user")
@@ -216,7 +217,65 @@ def test_a_caller_whose_loop_has_ended_holds_up_nobody(path):
 
     with locked(path):
         asyncio.run(begin())
-    assert asyncio.run(go_on())[-1:] == [b"next"]
+    assert asyncio.run(go_on()) == [b"nobody waits", b"next"]
+
+
+async def test_giving_up_during_the_commit_harms_no_other_of_the_group(path, monkeypatch):
+    """Two appends are one group, because the writer is busy; one of them is cancelled inside."""
+    loop = asyncio.get_running_loop()
+    has_begun, are_queued, is_cancelled = (threading.Event() for _ in range(3))
+    appends = []
+    real_insert = module._insert
+
+    def cancel():
+        appends[0].cancel()
+        is_cancelled.set()
+
+    def insert(connection, rows):
+        if rows == [("user", b"first")]:
+            has_begun.set()
+            assert are_queued.wait(10)
+        else:
+            loop.call_soon_threadsafe(cancel)
+            assert is_cancelled.wait(10)
+        real_insert(connection, rows)
+
+    monkeypatch.setattr(module, "_insert", insert)
+    async with opened(path) as log:
+        first = asyncio.ensure_future(log.append([b"first"], key="user"))
+        assert await asyncio.to_thread(has_begun.wait, 10)
+        appends += [asyncio.ensure_future(log.append([b"%d" % n], key="user")) for n in range(2)]
+        await asyncio.sleep(0)
+        are_queued.set()
+        await first
+        await appends[1]
+        assert log.n_commits == 2
+        assert appends[0].cancelled()
+        assert await read_all(log) == [b"first", b"0", b"1"]
+
+
+async def test_closing_commits_all_that_waits(path):
+    log = SqliteEventLog(path)
+    with locked(path):
+        appends = [asyncio.ensure_future(log.append([b"%d" % n], key="user")) for n in range(50)]
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(log.close())
+        await asyncio.sleep(0)
+    await closing
+    assert await asyncio.gather(*appends) == [None] * 50
+    async with opened(path) as again:
+        assert await read_all(again) == [b"%d" % n for n in range(50)]
+
+
+async def test_a_read_of_several_pages_ends_where_the_log_ended(path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_PAGE_EVENTS", 4)
+    async with opened(path) as log:
+        await log.append([b"%d" % n for n in range(10)], key="user")
+        seen = []
+        async for _, event in log.read():
+            seen.append(event)
+            await log.append([b"later"], key="user")
+        assert seen == [b"%d" % n for n in range(10)]
 
 
 async def test_damage_is_refused_while_reading(path):

@@ -86,11 +86,10 @@ def test_a_missing_client_says_what_to_install(package, monkeypatch):
         ("from endcap.schema.errors import NoSuchName\n", ImportError),
         ("import endcap.schema.no_such_module\n", ModuleNotFoundError),
         ("import own_no_such_module\n", ModuleNotFoundError),
+        ("from json import NameOfANewerRelease\n", ImportError),
     ],
 )
-def test_an_import_error_of_our_own_is_not_taken_for_a_missing_client(
-    code, error, package, monkeypatch
-):
+def test_another_import_error_is_not_taken_for_a_missing_client(code, error, package, monkeypatch):
     package("own", code)
     target = ("own:RedisCache", None if "own_no" in code else "redis")
     monkeypatch.setitem(BACK_ENDS["cache"], "redis", target)

@@ -105,9 +105,9 @@ def _load(target: str, extra: str | None, url: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        ours = module.partition(".")[0]
         # A module of our own that is missing is our mistake, not a client to install.
-        if extra is None or (error.name or "").partition(".")[0] == ours:
+        is_ours = (error.name or "").partition(".")[0] == __name__.partition(".")[0]
+        if extra is None or is_ours:
             raise
         raise StoreError(
             f"the client library of this back end is not installed: {error}",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pytest
@@ -18,6 +20,11 @@ from endcap.schema.protocols import Row, Store
 
 ODD_KEYS = [" ", "%", "'; --", "Z", "a", "a\x00b", "a b", "ä", "\ufffd", "\U0001f600"]
 """In code point order, which is neither alphabetical nor that of UTF-16."""
+
+
+@dataclass
+class _Point:
+    x: int
 
 
 async def read_pages(store: Store, table: str, *, limit: int) -> list[list[tuple[str, Row]]]:
@@ -106,7 +113,11 @@ class StoreContract:
         assert await store.get_many("users", ["ann"]) == [{"tags": ["a"]}]
 
     @pytest.mark.parametrize(
-        "value", [float("nan"), float("inf"), b"bytes", {1: "number as key"}, object(), "\ud800"]
+        "value",
+        [
+            *(float("nan"), float("inf"), b"bytes", "\ud800", object()),
+            *({1: "number as key"}, date(2020, 1, 1), _Point(1)),
+        ],
     )
     async def test_put_is_all_or_nothing(self, store: Store, value: object) -> None:
         """A row that JSON cannot hold raises, and none of the batch is written."""
