@@ -36,6 +36,7 @@ router = APIRouter(prefix="/v1")
 UserPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH, examples=["1023"])]
 ItemPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH, examples=["826249"])]
 MAX_K = 100
+SCHEMAS = "#/components/schemas/"
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -48,12 +49,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         503: "The event log cannot be written now; nothing was acknowledged.",
     }
     return {
-        status: {
-            "description": texts[status],
-            "model": ProblemOut,
-            "content": {"application/problem+json": {}},
-        }
-        for status in (401, *statuses)
+        status: {"description": texts[status], "model": ProblemOut} for status in (401, *statuses)
     }
 
 
@@ -105,9 +101,9 @@ async def similar(
                 "application/json": {
                     "schema": {
                         "oneOf": [
-                            EventIn.model_json_schema(),
-                            {"type": "array", "items": EventIn.model_json_schema()},
-                            {"$ref": f"#/components/schemas/{EventBatchIn.__name__}"},
+                            {"$ref": f"{SCHEMAS}{EventIn.__name__}"},
+                            {"type": "array", "items": {"$ref": f"{SCHEMAS}{EventIn.__name__}"}},
+                            {"$ref": f"{SCHEMAS}{EventBatchIn.__name__}"},
                         ]
                     },
                     "examples": {

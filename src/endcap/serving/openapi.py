@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from endcap.serving.problems import MEDIA_TYPE
 from endcap.serving.wire import EventBatchIn
 
 VERSION = "3.0.3"
@@ -52,6 +53,9 @@ def _description(app: FastAPI) -> dict[str, Any]:
             separate_input_output_schemas=False,
         )
     )
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            _name_problems(operation["responses"])
     components = description["components"]
     components["schemas"].update(as_3_0(_schemas_of_events()))
     components["securitySchemes"] = {
@@ -61,6 +65,12 @@ def _description(app: FastAPI) -> dict[str, Any]:
     # An empty requirement: a server on a loopback address may have no key.
     description["security"] = [{}, {"bearer": []}, {"basic": []}]
     return description
+
+
+def _name_problems(responses: dict[str, Any]) -> None:
+    for status, response in responses.items():
+        if status >= "400":
+            response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
 
 
 def _schemas_of_events() -> dict[str, Any]:

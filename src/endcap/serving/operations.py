@@ -41,13 +41,7 @@ async def health() -> Response:
     summary="May visitors be sent here?",
     tags=["operations"],
     response_model=ReadyOut,
-    responses={
-        503: {
-            "description": "The event log is still being read.",
-            "model": ProblemOut,
-            "content": {"application/problem+json": {}},
-        }
-    },
+    responses={503: {"description": "The event log is still being read.", "model": ProblemOut}},
 )
 async def ready(request: Request) -> Response:
     """Ready once the event log was read to its end, so that every visitor is known."""

@@ -13,59 +13,74 @@ from functools import lru_cache
 N_HUES = 12
 N_PATTERNS = 5
 
-# The first line with a word that the text has wins. A word matches the beginning of one in the
-# text; an underscore is a space.
+# An icon, the colours that suit it, and words. The first line with a word that the text has wins.
+# A word matches the beginning of one in the text; an underscore is a space.
 _WORDS = """
-steak: hot_dog
-paw: pet dog cat puppy kitten aquarium bird
-flake: frozen frzn ice
-baby: baby infant diaper toddler
-fish: fish seafood salmon tuna shrimp crab sushi cod
-can: canned soup beans broth shelf_stable
-cheese: cheese cheddar mozzarella parmesan
-milk: milk dairy yogurt yoghurt cream butter margarine kefir
-egg: egg
-cup: coffee tea cocoa espresso mug cups
-wine: wine liquor spirits cocktail vodka whiskey rum champagne
-mug: beer ale lager malt
-roll: paper tissue bath_tissue facial_tiss towel napkin foil fd_wraps trash
-bottle: drink soda juice water cola beverage oil vinegar dressing sauce condiment ketchup syrup
-sweet: candy chocolate gum sweet cookie biscuit dessert jelly honey sugar jam
-snack: snack chip popcorn cracker pretzel nut
-bread: bread bun roll bagel loaf loaves toast pastry bakery cake pie donut muffin dough baking
-steak: meat beef pork steak lamb chicken turkey poultry sausage bacon ham deli lunchmeat smoked
-apple: fruit apple orange citrus grape melon cherry peach pear mango plum tomato
-berry: berry berries strawberr raspberr
-leaf: salad lettuce herb spinach greens organic cabbage kale spice seasoning
-carrot: vegetable carrot root potato onion pepper corn broccoli mushroom squash produce
-bowl: cereal pasta noodle rice oat grain breakfast dinner meal bowl restaurant sandwich prepared
-pill: vitamin pharmac analgesic cold antacid laxative medic health first_aid sinus allergy diet
-lipstick: makeup cosmetic beauty lipstick mascara nail fragrance perfume
-pump: hair shampoo soap bath shav deodorant lotion skin hygiene oral tooth suntan face facial body
-spray: clean detergent laundry dishwash household air_care bleach insect
-gift: gift toy game party card greeting seasonal christmas halloween easter valentine candle
-flower: flor flower plant garden seed soil rose pots bouquet
-book: book magazine news stationery school office paperback
-plug: electr audio video camera phone computer laptop cable charger batter speaker headphone
-plug: usb tv film memory drive adapter monitor keyboard
-shirt: apparel cloth shirt hosiery sock shoe fashion dress jewel watch
-pan: kitchen cook pan knife knives gadget houseware utensil dish
-tool: hardware tool automotive auto repair fuel
-box: grocery mix package packaged boxed drug nutrition miscellaneous
+steak 0 11: hot_dog
+paw 1 9: pet dog cat puppy kitten aquarium bird
+flake 7 8: frozen frzn ice
+baby 11 10: baby infant diaper toddler
+fish 6 7: fish seafood salmon tuna shrimp crab sushi cod
+can 0 1 5: canned soup beans broth shelf_stable
+cheese 2 1: cheese cheddar mozzarella parmesan
+milk 7 8: milk dairy yogurt yoghurt cream butter margarine kefir
+egg 2 1: egg
+cup 1 0: coffee tea cocoa espresso mug cups
+wine 11 10: wine liquor spirits cocktail vodka whiskey rum champagne
+mug 2 1: beer ale lager malt
+roll 8 7: paper tissue bath_tissue facial_tiss towel napkin foil fd_wraps trash
+bottle 7 6 5: drink soda juice water cola beverage oil vinegar dressing sauce condiment ketchup
+bottle 7 6 5: syrup
+sweet 10 11 9: candy chocolate gum sweet cookie biscuit dessert jelly honey sugar jam
+snack 1 2 0: snack chip popcorn cracker pretzel nut
+bread 1 2: bread bun roll bagel loaf loaves toast pastry bakery cake pie donut muffin dough baking
+steak 0 11: meat beef pork steak lamb chicken turkey poultry sausage bacon ham deli lunchmeat
+steak 0 11: smoked
+apple 0 4 11: fruit apple orange citrus grape melon cherry peach pear mango plum tomato
+berry 11 10: berry berries strawberr raspberr
+leaf 4 3 5: salad lettuce herb spinach greens organic cabbage kale spice seasoning
+carrot 1 3 4: vegetable carrot root potato onion pepper corn broccoli mushroom squash produce
+bowl 2 1 5: cereal pasta noodle rice oat grain breakfast dinner meal bowl restaurant sandwich
+bowl 2 1 5: prepared
+pill 8 6: vitamin pharmac analgesic cold antacid laxative medic health first_aid sinus allergy
+pill 8 6: diet
+lipstick 11 10: makeup cosmetic beauty lipstick mascara nail fragrance perfume
+pump 6 9 10: hair shampoo soap bath shav deodorant lotion skin hygiene oral tooth suntan face
+pump 6 9 10: facial body
+spray 6 8: clean detergent laundry dishwash household air_care bleach insect
+gift 9 0 10: gift toy game party card greeting seasonal christmas halloween easter valentine
+gift 9 0 10: candle
+flower 10 4 11: flor flower plant garden seed soil rose pots bouquet
+book 8 9: book magazine news stationery school office paperback
+plug 8 7 9: electr audio video camera phone computer laptop cable charger batter speaker headphone
+plug 8 7 9: usb tv film memory drive adapter monitor keyboard
+shirt 9 7: apparel cloth shirt hosiery sock shoe fashion dress jewel watch
+pan 0 6 8: kitchen cook pan knife knives gadget houseware utensil dish
+tool 8 2: hardware tool automotive auto repair fuel
+box 1 5 8 9: grocery mix package packaged boxed drug nutrition miscellaneous
 """
 
 
-def _read_words() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    lines = [line.partition(": ") for line in _WORDS.strip().splitlines()]
-    return tuple(
-        (icon, re.compile(rf"\b(?:{'|'.join(words.split()).replace('_', ' ')})", re.IGNORECASE))
-        for icon, _, words in lines
-    )
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    icon: str
+    hues: tuple[int, ...]
+    words: re.Pattern[str]
 
 
-_PATTERNS = _read_words()
-FALLBACK_ICON = "bag"
-ICONS = frozenset({FALLBACK_ICON, *(icon for icon, _ in _PATTERNS)})
+def _read_words() -> tuple[_Drawing, ...]:
+    drawings = []
+    for line in _WORDS.strip().splitlines():
+        head, _, words = line.partition(": ")
+        icon, *hues = head.split()
+        pattern = rf"\b(?:{'|'.join(words.split()).replace('_', ' ')})"
+        drawings.append(_Drawing(icon, tuple(map(int, hues)), re.compile(pattern, re.IGNORECASE)))
+    return tuple(drawings)
+
+
+_DRAWINGS = _read_words()
+_FALLBACK = _Drawing("bag", tuple(range(N_HUES)), re.compile(""))
+ICONS = frozenset({_FALLBACK.icon, *(drawing.icon for drawing in _DRAWINGS)})
 """Every symbol that `static/icons.svg` must have, besides those of the page itself."""
 
 
@@ -74,7 +89,7 @@ class Tile:
     """What to draw.
 
     icon: a symbol of `static/icons.svg`.
-    hue: which of the colours, 0 to 11; the same for all of one department.
+    hue: which of the colours, 0 to 11; the same for all of one category.
     pattern: which of the patterns behind the icon, 0 to 4.
     x, y: where the pattern lies, 0 to 100; turn: degrees, -12 to 12.
     """
@@ -93,10 +108,11 @@ def tile_of(
 ) -> Tile:
     """Return the tile of an item: always the same for the same words and id."""
     own = hashlib.blake2b(item_id.encode(), digest_size=5).digest()
-    group = hashlib.blake2b((department or category or "").encode(), digest_size=1).digest()
+    group = hashlib.blake2b((category or department or "").encode(), digest_size=1).digest()
+    drawing = _drawing(category, name, department)
     return Tile(
-        icon=_icon(category, name, department),
-        hue=group[0] % N_HUES,
+        icon=drawing.icon,
+        hue=drawing.hues[group[0] % len(drawing.hues)],
         pattern=own[0] % N_PATTERNS,
         x=own[1] * 100 // 255,
         y=own[2] * 100 // 255,
@@ -104,12 +120,10 @@ def tile_of(
     )
 
 
-def _icon(*texts: str | None) -> str:
-    """Return the icon of the first text that has a word for one; the most telling text first."""
+def _drawing(*texts: str | None) -> _Drawing:
+    """Return what suits the first text that has a word for it; the most telling text first."""
     for text in texts:
-        if not text:
-            continue
-        for icon, pattern in _PATTERNS:
-            if pattern.search(text):
-                return icon
-    return FALLBACK_ICON
+        for drawing in _DRAWINGS:
+            if text and drawing.words.search(text):
+                return drawing
+    return _FALLBACK

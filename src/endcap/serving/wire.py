@@ -16,7 +16,7 @@ _EVENT = {
     "kind": "cart",
     "user_id": "1023",
     "item_id": "826249",
-    "ts": 1_767_225_600_000_000,
+    "ts": 1_700_000_000_000_000,
     "value": 1,
 }
 BATCH_EXAMPLE: dict[str, Any] = {"events": [_EVENT]}
@@ -61,13 +61,15 @@ class EventIn(BaseModel):
         min_length=1, max_length=128, description="A known user, or any id of a session."
     )
     item_id: str = Field(min_length=1, max_length=128, description="What it was done with.")
-    event_id: str = Field(
-        "", max_length=128, description="Counted once, however often it is sent; made up if absent."
+    event_id: str | None = Field(
+        None,
+        max_length=128,
+        description="Counted once, however often it is sent; made up if absent.",
     )
-    ts: int = Field(0, ge=0, description="UTC, microseconds since 1970; now if absent.")
+    ts: int | None = Field(None, ge=0, description="UTC, microseconds since 1970; now if absent.")
     value: float = Field(1.0, description="Quantity for purchases, stars for ratings.")
-    request_id: str = Field(
-        "", max_length=128, description="The page on which it happened, if it was one of ours."
+    request_id: str | None = Field(
+        None, max_length=128, description="The page on which it happened, if it was one of ours."
     )
 
 
@@ -170,7 +172,7 @@ class SlateOut(BaseModel):
             "request_id": _REQUEST_ID,
             "user_id": "1023",
             "visitor": "known",
-            "ts": 1_767_225_600_000_000,
+            "ts": 1_700_000_000_000_000,
             "bundle_id": _BUNDLE_ID,
             "shelves": [{"shelf": "buy_again", "title": "Buy it again", "items": [_SHOWN]}],
         }

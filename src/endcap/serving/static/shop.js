@@ -52,16 +52,17 @@ async function refresh() {
   const focus = whereFocusIs();
   const scrolled = new Map();
   for (const row of document.querySelectorAll(".row")) scrolled.set(row.parentElement.id, row.scrollLeft);
+  const isTopInView = document.getElementById("visit").getBoundingClientRect().bottom > 0;
   for (const id of ["content", "cart"]) {
     document.getElementById(id).replaceWith(document.adoptNode(fresh.getElementById(id)));
   }
   const changed = highlight(before);
-  for (const row of document.querySelectorAll(".row")) {
-    const shelf = row.parentElement;
-    if (!shelf.classList.contains("is-changed")) row.scrollLeft = scrolled.get(shelf.id) || 0;
+  for (const row of document.querySelectorAll(".shelf:not(.is-changed) .row")) {
+    row.scrollLeft = scrolled.get(row.parentElement.id) || 0;
   }
   equip();
   putFocus(focus);
+  if (!isTopInView && focus) keepInPlace(focus);
   return changed;
 }
 
@@ -83,7 +84,16 @@ function highlight(before) {
 
 function whereFocusIs() {
   const card = document.activeElement && document.activeElement.closest(".card");
-  return card && { item: card.dataset.item, kind: document.activeElement.value, shelf: card.closest(".shelf").id };
+  if (!card) return null;
+  const shelf = card.closest(".shelf");
+  const top = shelf.getBoundingClientRect().top;
+  return { item: card.dataset.item, kind: document.activeElement.value, shelf: shelf.id, top };
+}
+
+// A shelf that came in above, out of sight, must not push away what the visitor looks at.
+function keepInPlace({ shelf, top }) {
+  const now = document.getElementById(shelf);
+  if (now) window.scrollBy({ top: now.getBoundingClientRect().top - top, behavior: "instant" });
 }
 
 // The pressed button if it is still there, else its shelf, else the top: never nowhere.
@@ -96,7 +106,7 @@ function putFocus(focus) {
   (button || shelf || document.getElementById("content")).focus({ preventScroll: true });
 }
 
-// Arrows for those with a mouse; they are of no use without scrolling.
+// Arrows only where there is something to scroll to.
 function equip() {
   for (const shelf of document.querySelectorAll(".shelf")) {
     const row = shelf.querySelector(".row");
@@ -130,7 +140,6 @@ document.addEventListener("click", (event) => {
   if (arrow) {
     const row = arrow.closest(".shelf").querySelector(".row");
     row.scrollBy({ left: Number(arrow.dataset.move) * row.clientWidth * 0.8 });
-    return;
   }
   const picture = event.target.closest(".picture");
   if (picture) picture.closest("form").querySelector('button[value="view"]').click();
