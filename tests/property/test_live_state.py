@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from endcap.feedback.intake import Intake
 from endcap.feedback.state import LiveState
 from endcap.schema.columns import Kind
 from endcap.schema.events import Event
 from endcap.schema.types import DAY_US
+from endcap.stores.events.memory import MemoryEventLog
 
 ITEMS = ["milk", "bread", "tea", "unknown"]
 INDEX = {"milk": 0, "bread": 1, "tea": 2}
@@ -54,3 +58,25 @@ def test_any_order_with_repetitions_gives_the_same_state(events, random):
         assert first.cart(user) == second.cart(user)
     np.testing.assert_allclose(first.trending_counts, second.trending_counts, rtol=1e-9)
     np.testing.assert_allclose(first.popular_counts, second.popular_counts, rtol=1e-9)
+
+
+@given(event_sets(), st.lists(st.integers(0, 39), max_size=20), st.integers(1, 5))
+def test_a_replay_of_the_log_gives_the_state_that_the_events_gave(events, repeats, batch_size):
+    sent = [*events, *(events[n] for n in repeats if n < len(events))]
+
+    async def run() -> tuple[LiveState, LiveState]:
+        log, live, rebuilt = MemoryEventLog(), LiveState(INDEX), LiveState(INDEX)
+        intake = Intake(log, live, clock_shift_us=7)
+        await intake.replay()
+        batches = [sent[start : start + batch_size] for start in range(0, len(sent), batch_size)]
+        await asyncio.gather(*(intake.accept(batch) for batch in batches))
+        n_read = await Intake(log, rebuilt, clock_shift_us=7).replay()
+        assert n_read == len(events)  # each id is in the log once
+        return live, rebuilt
+
+    live, rebuilt = asyncio.run(run())
+    assert len(live) == len(rebuilt) == len(events)
+    for user in USERS:
+        assert live.recent(user) == rebuilt.recent(user)
+        assert live.version(user) == rebuilt.version(user)
+    np.testing.assert_allclose(live.trending_counts, rebuilt.trending_counts, rtol=1e-9)

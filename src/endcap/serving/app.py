@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,6 +37,21 @@ from endcap.serving.problems import ProblemError, problem_of, problem_response
 from endcap.serving.shoppers import Shoppers
 from endcap.serving.templating import STATIC, render
 
+# What FastAPI would send to a collector, should the environment name one, stays off.
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+_ANSWERED_ERRORS = (
+    HTTPException,
+    RequestValidationError,
+    ProblemError,
+    BadEventsError,
+    StoreError,
+)
 _FOR_PROGRAMS = ("/v1/", "/healthz", "/readyz", "/metrics", "/openapi.json")
 
 
@@ -58,8 +74,7 @@ def create_app(
     Events are refused (503) until `intake.replay()` was awaited. Running the app's lifespan starts
     and ends the writing of impressions; stores are opened and closed by the caller.
     """
-    metrics = ServingMetrics()
-    metrics.watch_impressions(impressions)
+    shop = _shop(engine, intake, impressions, cache, config=config, now_us=now_us)
     app = FastAPI(
         title="Endcap",
         version=__version__,
@@ -67,16 +82,33 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        # What FastAPI would send to a collector by environment variables stays off.
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-            "operation_spans": False,
-            "auto_configure": False,
-        },
+        telemetry=_NO_TELEMETRY,
     )
-    app.state.shop = shop = Shop(
+    app.state.shop = shop
+    for router in (api.router, operations.router, shopfront.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    app.mount("/docs/assets", operations.docs_assets())
+    for error in _ANSWERED_ERRORS:
+        app.add_exception_handler(error, _answer_error)
+    describe(app)
+    app.add_middleware(Guard, config=config)
+    app.add_middleware(Envelope, metrics=shop.metrics, headers=security_headers(config.image_hosts))
+    return app
+
+
+def _shop(
+    engine: Engine,
+    intake: Intake,
+    impressions: Impressions,
+    cache: Cache,
+    *,
+    config: ServingConfig,
+    now_us: Callable[[], int],
+) -> Shop:
+    metrics = ServingMetrics()
+    metrics.watch_impressions(impressions)
+    shop = Shop(
         config=config,
         bundle=engine.bundle,
         state=engine.state,
@@ -96,22 +128,7 @@ def create_app(
         now_us=now_us,
     )
     metrics.set_bundle(bundle_id=engine.bundle.bundle_id, snapshot=shop.snapshot)
-    for router in (api.router, operations.router, shopfront.router):
-        app.include_router(router)
-    app.mount("/static", StaticFiles(directory=str(STATIC)))
-    app.mount("/docs/assets", operations.docs_assets())
-    for error in (
-        HTTPException,
-        RequestValidationError,
-        ProblemError,
-        BadEventsError,
-        StoreError,
-    ):
-        app.add_exception_handler(error, _answer_error)
-    describe(app)
-    app.add_middleware(Guard, config=config)
-    app.add_middleware(Envelope, metrics=metrics, headers=security_headers(config.image_hosts))
-    return app
+    return shop
 
 
 @asynccontextmanager

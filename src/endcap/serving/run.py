@@ -179,6 +179,7 @@ async def _serve(
             if not served.intake.is_ready:
                 server.should_exit = True
             await serving
+            gc.unfreeze()
 
 
 async def _unless_stopped(
