@@ -1,0 +1,66 @@
+"""One DuckDB connection set up for a table job, and text made safe to stand inside SQL.
+
+Knows nothing of what the tables mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from string import Template
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+MEMORY_LIMIT = "2GiB"
+
+
+@contextmanager
+def connect(scratch: Path) -> Iterator[DuckDBPyConnection]:
+    """Yield a private in-memory database that spills into `scratch` beyond `MEMORY_LIMIT`.
+
+    It never fetches an extension, and reads times without a zone as UTC.
+    """
+    db = duckdb.connect(
+        config={
+            "memory_limit": MEMORY_LIMIT,
+            "temp_directory": str(scratch / "spill"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    try:
+        db.execute("SET TimeZone = 'UTC'")
+        yield db
+    finally:
+        db.close()
+
+
+def fill(template: str, **parts: str) -> str:
+    """Return the SQL with each `$name` replaced by a fragment that is SQL already.
+
+    Anything from outside goes through `literal`, `identifier` or a query parameter first.
+    """
+    return Template(template).substitute(parts)
+
+
+def literal(text: str) -> str:
+    """Return the text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Return the name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def plain_path(path: Path) -> str:
+    """Return the path in a form in which the engine sees no wildcard."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path.resolve()))
+
+
+def count(db: DuckDBPyConnection, query: str, parameters: list[object] | None = None) -> int:
+    """Return the single whole number that the query yields; 0 for NULL."""
+    row = db.execute(query, parameters).fetchone()
+    return int(row[0] or 0) if row else 0

@@ -1,0 +1,204 @@
+"""What a snapshot says of itself: `manifest.json`, its checks, and the identity of its content.
+
+Reading and writing the tables is for `snapshot` and `write`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from endcap.schema.errors import DataError
+
+FORMAT = 1
+MANIFEST_NAME = "manifest.json"
+ID_CHARS = 16
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileEntry(_Part):
+    """One file of a snapshot."""
+
+    sha256: str
+    n_bytes: int
+
+
+class SourceFile(_Part):
+    """One raw file that a snapshot was made from."""
+
+    path: str
+    sha256: str
+    n_bytes: int
+
+
+class Counts(_Part):
+    """What became of every row; a row with two reasons counts under both.
+
+    Cannot be made unless every row that came in is somewhere.
+    """
+
+    rows_in: int
+    kept: int
+    quarantined: int
+    removed_by_sample: int
+    removed_by_k_core: int
+    users: int
+    items: int
+    items_with_interactions: int
+    catalogue_rows_in: int
+    catalogue_quarantined: int
+    quarantined_by_reason: dict[str, int]
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Counts:
+        gone = self.quarantined + self.removed_by_sample + self.removed_by_k_core
+        if self.rows_in != self.kept + gone:
+            raise ValueError(
+                f"{self.rows_in} rows came in, but {self.kept} were kept and {gone} put aside"
+            )
+        return self
+
+
+class TimeSpan(_Part):
+    """The first and the last interaction, UTC."""
+
+    first_us: int
+    last_us: int
+    first: str
+    last: str
+
+
+class Config(_Part):
+    """How the source was read; part of the identity of a snapshot."""
+
+    mapping: dict[str, str]
+    item_mapping: dict[str, str]
+    kind: str | None
+    ts_unit: str
+    k_core: int
+    sample_users: int | None
+    available_days: int | None
+
+
+class Manifest(_Part):
+    """All that is known of a snapshot besides its tables.
+
+    historical: whether the data ended so long ago that "last week" needs a shifted clock.
+    """
+
+    format: int = FORMAT
+    snapshot_id: str
+    created_at: str
+    source: str
+    source_files: list[SourceFile]
+    config: Config
+    counts: Counts
+    time_span: TimeSpan
+    tables: dict[str, dict[str, str]] = Field(description="table -> column -> type")
+    files: dict[str, FileEntry]
+    notes: list[str]
+    warnings: list[str]
+    historical: bool
+    commit: str | None
+    endcap_version: str
+
+
+def content_id(files: dict[str, FileEntry], config: Config) -> str:
+    """Return the name of a snapshot: a hash of its tables and of how they were made.
+
+    Neither the clock nor the place of the source goes into it, so the same input has one name.
+    """
+    content = {
+        "format": FORMAT,
+        "config": config.model_dump(),
+        "files": {name: entry.sha256 for name, entry in sorted(files.items())},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:ID_CHARS]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return the manifest of the snapshot in a folder.
+
+    Raises:
+        DataError: the folder has no manifest, or one that this release cannot read.
+    """
+    file = path / MANIFEST_NAME
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            "this is no snapshot: it has no manifest",
+            where=str(file),
+            mend="Make one with: endcap ingest",
+        ) from error
+    try:
+        stated = json.loads(text).get("format")
+        if stated != FORMAT:
+            raise DataError(
+                f"the snapshot has format {stated}, this release reads {FORMAT}",
+                where=str(file),
+                mend="Ingest the source again",
+            )
+        return Manifest.model_validate_json(text)
+    except (ValueError, AttributeError, ValidationError) as error:
+        raise DataError(
+            f"the manifest is damaged: {str(error).splitlines()[0]}",
+            where=str(file),
+            mend="Ingest the source again",
+        ) from error
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Return the hash and the size of a file as they are now."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileEntry(sha256=digest, n_bytes=path.stat().st_size)
+
+
+def verify(path: Path, manifest: Manifest, name: str) -> Path:
+    """Return the path of a file of the snapshot whose content is what the manifest says.
+
+    Raises:
+        DataError: the file is missing or differs; names it.
+
+    Cost: reads the file once.
+    """
+    file = path / name
+    if not file.is_file():
+        raise DataError("a file of the snapshot is missing", where=str(file))
+    if file_entry(file) != manifest.files.get(name):
+        raise DataError(
+            "a file of the snapshot is not the one that was written",
+            where=str(file),
+            mend="Ingest the source again",
+        )
+    return file
+
+
+def current_commit() -> str | None:
+    """Return the commit that this code was checked out from; None for an installed package."""
+    git, here = shutil.which("git"), Path(__file__)
+    if git is None:
+        return None
+    # A package inside somebody else's checkout is not tracked there.
+    tracked = _git(git, here, "ls-files", "--error-unmatch", here.name)
+    return _git(git, here, "rev-parse", "HEAD") if tracked is not None else None
+
+
+def _git(git: str, here: Path, *arguments: str) -> str | None:
+    done = subprocess.run(  # noqa: S603  # fixed arguments, no shell
+        [git, "-C", str(here.parent), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=10,
+    )
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,224 @@
+"""The public face of the room: make a snapshot, find one, read one.
+
+A snapshot is an immutable folder, named by a hash of its content: Parquet tables and a manifest.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endcap.ingest.engine import connect
+from endcap.ingest.ids import IdMap
+from endcap.ingest.manifest import Manifest, read_manifest, verify
+from endcap.ingest.pipeline import Thinning, run
+from endcap.ingest.sources import SOURCE_NAMES, find_source
+from endcap.ingest.write import POINTER
+from endcap.schema.dataset import Dataset, Interactions, Items
+from endcap.schema.errors import DataError, SettingsError
+from endcap.schema.types import SECOND_US
+
+__all__ = [
+    "SOURCE_NAMES",
+    "Ids",
+    "Snapshot",
+    "ingest",
+    "load_dataset",
+    "open_snapshot",
+    "read_catalogue",
+    "read_ids",
+    "read_manifest",
+]
+
+READ_INTERACTIONS = """
+    SELECT user_idx, item_idx, kind, value, coalesce(price, 'nan'::FLOAT) AS price, ts
+    FROM read_parquet(?)
+"""
+READ_CODES = """
+    SELECT
+        CASE WHEN department IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY department) - 1 END,
+        CASE WHEN category IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY category) - 1 END,
+        CASE WHEN brand IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY brand) - 1 END
+    FROM read_parquet(?) ORDER BY item_idx
+"""
+READ_NAMES = """
+    SELECT
+        list_sort(list(DISTINCT department)), list_sort(list(DISTINCT category)),
+        list_sort(list(DISTINCT brand))
+    FROM read_parquet(?)
+"""
+READ_CATALOGUE = "SELECT * EXCLUDE (item_idx) FROM read_parquet(?) ORDER BY item_idx"
+READ_USER_IDS = "SELECT user_id FROM read_parquet(?) ORDER BY user_idx"
+READ_ITEM_IDS = "SELECT item_id FROM read_parquet(?) ORDER BY item_idx"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot on disk, with what it says of itself."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def snapshot_id(self) -> str:
+        """The hash of its content, which is also the name of its folder."""
+        return self.manifest.snapshot_id
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The text ids behind the indices of a snapshot."""
+
+    users: IdMap
+    items: IdMap
+
+
+def ingest(
+    source: str,
+    *,
+    root: Path,
+    mapping: Mapping[str, str] | None = None,
+    items_file: Path | None = None,
+    k_core: int = 0,
+    downloads: Path | None = None,
+    sample_users: int | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Snapshot:
+    """Return the snapshot that a data set yields; in `root`, where `latest` points to it.
+
+    Args:
+        source: a name of `SOURCE_NAMES`, or a path to CSV, TSV, JSON lines (each also .gz) or
+            Parquet.
+        root: folder of snapshots.
+        mapping: role -> column, where the usual names do not tell; `#2` is the second column of
+            a file without a header, `kind` may also be a kind, `item.name` belongs to the
+            catalogue.
+        items_file: the shop's catalogue, in any of the forms above.
+        k_core: leave only users and items that have so many interactions with each other.
+        downloads: where fetched files lie; beside the snapshots when None.
+        sample_users: leave only so many users, always the same ones.
+        clock: seconds since 1970.
+
+    Raises:
+        DataError: the source is unknown or cannot be used.
+        DownloadError: a named set could not be fetched.
+        SettingsError: an argument makes no sense.
+    """
+    if k_core < 0 or (sample_users is not None and sample_users < 1):
+        raise SettingsError(
+            "k_core must be at least 0 and sample_users at least 1", where="--k-core, --users"
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    recipe = find_source(
+        source,
+        downloads=downloads if downloads is not None else root / "downloads",
+        mapping=mapping,
+        items_file=items_file,
+    )
+    with tempfile.TemporaryDirectory(prefix=".ingest-", dir=root) as scratch:
+        path = run(
+            recipe,
+            root,
+            Path(scratch),
+            thinning=Thinning(k_core, sample_users),
+            now_us=int(clock() * SECOND_US),
+        )
+    return Snapshot(path, read_manifest(path))
+
+
+def open_snapshot(root: Path, which: str | Path = POINTER) -> Snapshot:
+    """Return a snapshot by "latest", by its id (or the start of it), or by its path.
+
+    Raises:
+        DataError: there is none, or more than one whose id starts so; lists those there are.
+    """
+    if isinstance(which, Path) or (Path(which).is_dir() and which != POINTER):
+        return Snapshot(Path(which), read_manifest(Path(which)))
+    pointer = root / POINTER
+    if which == POINTER:
+        if not pointer.is_file():
+            raise DataError(
+                "nothing has been ingested yet", where=str(root), mend="Run: endcap ingest"
+            )
+        which = pointer.read_text(encoding="utf-8").strip()
+    folders = sorted(folder for folder in root.glob("[0-9a-f]*") if folder.is_dir())
+    found = [folder for folder in folders if folder.name.startswith(which)]
+    if len(found) != 1 or not which:
+        raise DataError(
+            f"{'more than one' if len(found) > 1 else 'no'} snapshot is called {which!r}",
+            where=str(root),
+            mend=f"There are: {', '.join(folder.name for folder in folders) or 'none'}",
+        )
+    return Snapshot(found[0], read_manifest(found[0]))
+
+
+def load_dataset(path: Path) -> Dataset:
+    """Return the interactions and item attributes of a snapshot, in memory.
+
+    Raises:
+        DataError: a file is missing or is not what was written; names it.
+
+    Cost: 25 bytes an interaction.
+    """
+    manifest = read_manifest(path)
+    interactions = verify(path, manifest, "interactions.parquet")
+    items = verify(path, manifest, "items.parquet")
+    with connect(path) as db:
+        columns = db.execute(READ_INTERACTIONS, [str(interactions)]).fetchnumpy()
+        codes = [
+            _plain(column) for column in db.execute(READ_CODES, [str(items)]).fetchnumpy().values()
+        ]
+        names = db.execute(READ_NAMES, [str(items)]).fetchone() or ((), (), ())
+    department, category, brand = (column.astype(np.int32) for column in codes)
+    departments, categories, brands = (tuple(column or ()) for column in names)
+    return Dataset(
+        interactions=Interactions(**{name: _plain(column) for name, column in columns.items()}),
+        n_users=manifest.counts.users,
+        n_items=manifest.counts.items,
+        items=Items(
+            department=department,
+            category=category,
+            brand=brand,
+            department_names=departments,
+            category_names=categories,
+            brand_names=brands,
+        ),
+    )
+
+
+def read_catalogue(path: Path) -> list[dict[str, Any]]:
+    """Return what there is to show of each item, in the order of the indices.
+
+    Keys: item_id, name, department, category, brand, price, currency, image_url, is_available;
+    None where unknown. Prices and availability come from the whole time span: fit to show, not
+    to learn from.
+    """
+    file = verify(path, read_manifest(path), "items.parquet")
+    with connect(path) as db:
+        result = db.execute(READ_CATALOGUE, [str(file)])
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def read_ids(path: Path) -> Ids:
+    """Return the id maps of a snapshot."""
+    manifest = read_manifest(path)
+    users = verify(path, manifest, "users.parquet")
+    items = verify(path, manifest, "items.parquet")
+    with connect(path) as db:
+        return Ids(
+            users=IdMap([row[0] for row in db.execute(READ_USER_IDS, [str(users)]).fetchall()]),
+            items=IdMap([row[0] for row in db.execute(READ_ITEM_IDS, [str(items)]).fetchall()]),
+        )
+
+
+def _plain(column: Any) -> NDArray[Any]:
+    """Return a column without a mask; the queries above leave no NULL in it."""
+    return np.ascontiguousarray(np.asarray(column))

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+
+from endcap.ingest.mapping import interaction_roles, is_positional, item_roles, parse_mapping
+from endcap.schema.columns import Kind
+from endcap.schema.errors import DataError, SettingsError
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected", "kind"),
+    [
+        (
+            ["reviewerID", "asin", "overall", "unixReviewTime", "verified"],
+            {"user_id": "reviewerID", "item_id": "asin", "value": "overall"},
+            Kind.RATING,
+        ),
+        (
+            ["timestamp", "visitorid", "event", "itemid", "transactionid"],
+            {"user_id": "visitorid", "item_id": "itemid", "kind": "event"},
+            None,
+        ),
+        (
+            ["user_id", "parent_asin", "asin", "rating", "timestamp"],
+            {"item_id": "parent_asin", "ts": "timestamp"},
+            Kind.RATING,
+        ),
+        (
+            ["Customer ID", "StockCode", "Quantity", "InvoiceDate", "Price"],
+            {"user_id": "Customer ID", "item_id": "StockCode", "price": "Price"},
+            Kind.PURCHASE,
+        ),
+        (["userId", "itemId", "ts"], {"user_id": "userId"}, Kind.VIEW),
+        (
+            ["household_id", "product_id", "transaction_timestamp", "sales_value"],
+            {"total": "sales_value"},
+            Kind.PURCHASE,
+        ),
+    ],
+)
+def test_common_names_are_guessed(
+    columns: list[str], expected: dict[str, str], kind: Kind | None
+) -> None:
+    roles = interaction_roles(columns, {}, where="f.csv")
+    assert expected.items() <= dict(roles.columns).items()
+    assert roles.kind is kind
+
+
+def test_a_mapping_goes_before_a_guess_and_frees_the_guessed_column() -> None:
+    roles = interaction_roles(
+        ["user_id", "session", "item", "time"], {"user_id": "session"}, where="f"
+    )
+    assert roles.columns["user_id"] == "session"
+    roles = interaction_roles(
+        ["user", "item", "time"], {"item_id": "user", "user_id": "item"}, where="f"
+    )
+    assert (roles.columns["user_id"], roles.columns["item_id"]) == ("item", "user")
+
+
+def test_kind_may_be_said_once_for_all_rows() -> None:
+    columns = ["user_id", "item_id", "ts", "value"]
+    assert interaction_roles(columns, {"kind": "cart"}, where="f").kind is Kind.CART
+    with pytest.raises(DataError, match="nothing tells what the rows are") as caught:
+        interaction_roles(columns, {}, where="f")
+    assert "--map kind=rating" in caught.value.mend
+
+
+def test_a_missing_role_lists_the_columns_and_the_way_out() -> None:
+    with pytest.raises(DataError) as caught:
+        interaction_roles(["SessionId", "ItemId", "Time"], {}, where="clicks.csv")
+    assert "'SessionId', 'ItemId', 'Time'" in caught.value.what
+    assert caught.value.mend == "Say which is which: --map user_id=COLUMN"
+    assert caught.value.where == "clicks.csv"
+
+
+def test_a_mapped_column_must_exist() -> None:
+    with pytest.raises(DataError, match="no column 'usr'"):
+        interaction_roles(["user_id", "item_id", "ts"], {"user_id": "usr"}, where="f")
+
+
+def test_ratings_need_a_value() -> None:
+    with pytest.raises(DataError, match="ratings need a value"):
+        interaction_roles(["user_id", "item_id", "ts"], {"kind": "rating"}, where="f")
+
+
+def test_a_unit_price_goes_before_a_total() -> None:
+    columns = ["user_id", "item_id", "ts", "price", "total"]
+    assert "total" not in interaction_roles(columns, {}, where="f").columns
+
+
+def test_item_columns_are_mapped_with_a_prefix() -> None:
+    columns = ["asin", "title", "main_cat", "label"]
+    roles = item_roles(columns, {"item.brand": "label", "user_id": "ignored"}, where="f")
+    assert roles == {
+        "item_id": "asin",
+        "name": "title",
+        "department": "main_cat",
+        "brand": "label",
+    }
+    with pytest.raises(DataError, match="item_id"):
+        item_roles(["title"], {}, where="f")
+
+
+def test_pairs_are_parsed() -> None:
+    assert parse_mapping(["user_id=a b", " ts = when=x "]) == {"user_id": "a b", "ts": "when=x"}
+    for pair in ("user_id", "=x", "user_id="):
+        with pytest.raises(SettingsError, match="is not a mapping"):
+            parse_mapping([pair])
+    with pytest.raises(SettingsError, match="'userid' is not a role"):
+        parse_mapping(["userid=x"])
+
+
+def test_positions_mean_that_there_is_no_header() -> None:
+    assert is_positional({"user_id": "#1"})
+    assert not is_positional({"user_id": "#a", "ts": "x#1"})
