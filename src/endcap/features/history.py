@@ -60,11 +60,15 @@ class History:
         """How many users there are, those without any interaction included."""
         return len(self.indptr) - 1
 
+    def part(self, user: int) -> slice:
+        """Return where a user's entries are; an empty slice when the user is not known here."""
+        if not 0 <= user < self.n_users:
+            return slice(0, 0)
+        return slice(int(self.indptr[user]), int(self.indptr[user + 1]))
+
     def row(self, user: int) -> UserHistory:
         """Return one user's part, sharing memory; empty when the user is not known here."""
-        if not 0 <= user < self.n_users:
-            return empty_history()
-        part = slice(int(self.indptr[user]), int(self.indptr[user + 1]))
+        part = self.part(user)
         return UserHistory(
             self.items[part], self.counts[part], self.first_ts[part], self.last_ts[part]
         )

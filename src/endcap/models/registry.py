@@ -1,0 +1,64 @@
+"""Models by name, imported only when asked for: a run without the network needs no torch.
+
+A new model needs one line here; see CONTRIBUTING for the rest.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from endcap.schema.errors import SettingsError
+from endcap.schema.protocols import Recommender
+
+MODELS = {
+    "popular": ("endcap.models.popular", "Popular"),
+    "trending": ("endcap.models.trending", "Trending"),
+    "repeat": ("endcap.models.repeat", "Repeat"),
+    "item_knn": ("endcap.models.item_knn", "ItemKNN"),
+    "als": ("endcap.models.als", "ALS"),
+    "two_tower": ("endcap.models.two_tower", "TwoTower"),
+}
+NAMES = tuple(MODELS)
+
+
+def model_class(name: str) -> Any:
+    """Return the class behind a name.
+
+    Raises:
+        SettingsError: there is no model of that name, or its library is not installed.
+    """
+    if name not in MODELS:
+        raise SettingsError(
+            f"there is no model {name!r}", where="models", mend=f"Known: {', '.join(NAMES)}"
+        )
+    module, attribute = MODELS[name]
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "endcap":
+            raise  # a slip of ours, not a missing library
+        raise SettingsError(
+            f"the model {name!r} needs {error.name}, which is not installed",
+            where="models",
+            mend="pip install 'endcap[train]'",
+        ) from error
+
+
+def create(name: str) -> Recommender:
+    """Return an unfitted model of that name with its default settings."""
+    return cast("Recommender", model_class(name)())
+
+
+def load(name: str, folder: Path) -> Recommender:
+    """Return the model of that name as it was saved into the folder."""
+    return cast("Recommender", model_class(name).load(folder))
+
+
+def params(model: Recommender) -> dict[str, Any]:
+    """Return the settings of a model as JSON values; empty for one without a pydantic `config`."""
+    config = getattr(model, "config", None)
+    return config.model_dump(mode="json") if isinstance(config, BaseModel) else {}
