@@ -68,6 +68,7 @@ def shop_rows() -> list[tuple[int, int, int]]:
     """A shop whose low item indices sell best: the trap for models that leave ties to the index.
 
     Users 0 to 289 have a history; 290 to 299 come after the cut only, 280 to 289 never return.
+    Every seventh buys again only by chance.
     Items 190 to 199 come after the cut only.
     """
     rng = np.random.default_rng(5)
@@ -78,7 +79,8 @@ def shop_rows() -> list[tuple[int, int, int]]:
             for item in (*own, *(190 * rng.random(10) ** 3).astype(int)):
                 rows.append((int(rng.integers(CUT)), user, int(item)))
         if not 280 <= user < 290:
-            later = (*own[:3], *(190 * rng.random(4) ** 3).astype(int), rng.integers(190, 200))
-            for item in later:
+            again = () if user % 7 == 3 else own[:3]
+            new = (190 * rng.random(4) ** 3).astype(int)
+            for item in (*again, *new, rng.integers(190, 200)):
                 rows.append((int(rng.integers(CUT, 2 * CUT)), user, int(item)))
     return rows

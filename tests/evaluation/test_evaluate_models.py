@@ -75,14 +75,30 @@ def test_a_perfect_list_scores_the_best_possible(result):
         assert metrics["recall"].mean == pytest.approx(result.views[view].best_recall)
 
 
-def test_means_are_those_of_the_metrics(result, split, popular):
-    targets = split.targets["discovery"]
-    ranked = popular.recommend(targets.users, 10, exclude_seen=True)
+@pytest.mark.parametrize("view", VIEWS)
+def test_means_are_those_of_the_metrics(split, popular, view):
+    """A model that differs from user to user, so that no list may go to the wrong one."""
+    scores = np.random.default_rng(1).random((N_USERS, N_ITEMS))
+    events = split.train.interactions
+    scores[events.user_idx, events.item_idx] += 0.5
+    model = ScoredBy(split.train, lambda users: scores[users])
+    targets, exclude_seen = split.targets[view], view == "discovery"
+    ranked = model.recommend(targets.users, 10, exclude_seen=exclude_seen)
+    found = judge({"popular": popular, "mixed": model}, split).views[view].models["mixed"]
     for name, measure in MEASURES.items():
         by_hand = AtK(measure, 10)(ranked, targets.rows()).mean()
-        found = result.views["discovery"].models["popular"].metrics[name]
-        assert found.mean == pytest.approx(by_hand, rel=0.02), "but for the order of ties"
-        assert found.low < found.mean < found.high
+        interval = found.metrics[name]
+        assert interval.mean == pytest.approx(by_hand), name
+        assert interval.low < interval.mean < interval.high
+    assert found.coverage == len(np.unique(ranked.items)) / N_ITEMS
+
+
+def test_the_exact_value_of_random_by_hand(result, split):
+    history = np.zeros((N_USERS, N_ITEMS), dtype=bool)
+    history[split.train.interactions.user_idx, split.train.interactions.item_idx] = True
+    n_new = N_ITEMS - history[split.targets["discovery"].users].sum(axis=1)
+    assert result.views["all"].expected_random["recall"] == pytest.approx(10 / N_ITEMS)
+    assert result.views["discovery"].expected_random["recall"] == pytest.approx((10 / n_new).mean())
 
 
 @pytest.mark.parametrize("view", VIEWS)
