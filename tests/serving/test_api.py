@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from endcap.schema.errors import StoreError
 from endcap.serving.wire import HomeOut, ReadyOut, ReceiptOut, SimilarOut, SlateOut
 
 EVENT = {"event_id": "e1", "kind": "view", "user_id": "user-03", "item_id": "item-010"}
@@ -144,5 +145,28 @@ async def test_health_and_readiness(client):
     assert ready["status"] == "ready"
 
 
-async def test_head_is_answered_like_get_where_a_probe_may_use_it(client):
-    assert (await client.head("/healthz")).status_code in {200, 405}
+async def test_a_cache_that_fails_costs_no_answer(web, client, monkeypatch, caplog):
+    async def refuse(*_args, **_kwargs):
+        raise StoreError("the cache is unreachable")
+
+    monkeypatch.setattr(web.cache, "get_many", refuse)
+    monkeypatch.setattr(web.cache, "set_many", refuse)
+    assert (await client.get("/v1/home/stranger")).status_code == 200
+    assert (await client.get("/v1/items/item-009/similar")).status_code == 200
+    assert "endcap_cache_errors_total 4.0" in (await client.get("/metrics")).text
+    assert "unreachable" in caplog.text
+
+
+async def test_a_crowd_of_strangers_costs_one_page(web, client, monkeypatch):
+    n_chosen = 0
+    choose = web.engine.home
+
+    def counted(*args, **kwargs):
+        nonlocal n_chosen
+        n_chosen += 1
+        return choose(*args, **kwargs)
+
+    monkeypatch.setattr(web.engine, "home", counted)
+    for number in range(20):
+        assert (await client.get(f"/v1/home/stranger-{number}")).status_code == 200
+    assert n_chosen == 1

@@ -27,9 +27,22 @@ def test_a_shop_without_departments(bundle):
     bare = dataclasses.replace(
         bundle, department=np.full(bundle.n_items, -1, np.int32), department_names=()
     )
-    about = Shoppers(bare).picked[0].about
-    assert about.endswith("purchases")
+    assert Shoppers(bare).picked[0].about.endswith("purchases")
 
 
 def test_fewer_users_than_asked_for(bundle):
-    assert len(Shoppers(bundle, n_picked=500).picked) == bundle.n_users
+    picked = Shoppers(bundle, n_picked=500).picked
+    assert len(picked) == len({shopper.user_id for shopper in picked}) == bundle.n_users
+
+
+def test_a_shop_that_nobody_has_visited(bundle):
+    nothing = np.zeros(0, dtype=np.int32)
+    history = dataclasses.replace(
+        bundle.history,
+        indptr=np.zeros(bundle.n_users + 1, dtype=np.int64),
+        items=nothing,
+        counts=nothing.astype(np.float32),
+        first_ts=nothing.astype(np.int64),
+        last_ts=nothing.astype(np.int64),
+    )
+    assert Shoppers(dataclasses.replace(bundle, history=history)).picked == ()

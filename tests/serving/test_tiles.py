@@ -37,6 +37,22 @@ def test_the_most_telling_text_comes_first():
     assert tile(department="Grocery").icon == "box"
 
 
+@pytest.mark.parametrize(
+    ("category", "name", "icon"),
+    [
+        ("Tropical fruit", "Bananas", "banana"),
+        ("Tropical fruit", "Mangoes", "apple"),
+        ("Citrus", "Lemons", "citrus"),
+        ("Frozen", "Ice Cream, Premium", "cone"),
+        ("Frozen vegetables", "Peas", "flake"),
+        ("Chicken", None, "drumstick"),
+        ("Yogurt", "Banana Yogurt", "milk"),
+    ],
+)
+def test_a_closer_look_replaces_a_general_icon(category, name, icon):
+    assert tile(category=category, name=name).icon == icon
+
+
 def test_without_any_word_there_is_a_bag():
     assert tile().icon == "bag"
     assert tile(department="Zyx", category="", name="B00004Z5M1").icon == "bag"

@@ -5,6 +5,7 @@ Knows nothing of HTTP or HTML; what stands on a page is decided by `engine.py`.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ from typing import Any
 import orjson
 
 from endcap.feedback.impressions import Impressions
+from endcap.schema.errors import StoreError
 from endcap.schema.protocols import Cache
 from endcap.schema.types import ItemId, UserId
 from endcap.serving.engine import Engine
 from endcap.serving.metrics import ServingMetrics
 from endcap.serving.page import Page, Shelf, Slot
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Answers:
         if cached is not None:
             return tuple(Slot(**slot) for slot in cached)
         slots = tuple(self._engine.similar(item_id, k))
-        await self._cache.set_many({key: _encode(slots)}, ttl_s=self._lifetimes.similar_s)
+        await self._keep(key, slots, ttl_s=self._lifetimes.similar_s)
         return slots
 
     async def _chosen(self, user_id: UserId, request_id: str) -> Page:
@@ -99,12 +103,28 @@ class Answers:
                 shelves=tuple(_shelf(shelf) for shelf in cached),
             )
         page = engine.home(user_id, request_id=request_id)
-        await self._cache.set_many({key: _encode(page.shelves)}, ttl_s=self._lifetimes.page_s)
+        await self._keep(key, page.shelves, ttl_s=self._lifetimes.page_s)
         return page
 
     async def _cached(self, key: str) -> list[dict[str, Any]] | None:
-        (data,) = await self._cache.get_many([key])
+        try:
+            (data,) = await self._cache.get_many([key])
+        except StoreError as error:
+            self._do_without_cache(error)
+            return None
         return None if data is None else orjson.loads(data)
+
+    async def _keep(self, key: str, answer: object, *, ttl_s: float) -> None:
+        data = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        try:
+            await self._cache.set_many({key: data}, ttl_s=ttl_s)
+        except StoreError as error:
+            self._do_without_cache(error)
+
+    def _do_without_cache(self, error: StoreError) -> None:
+        # A cache costs time when it fails, never an answer.
+        self._metrics.count_cache_error()
+        logger.warning("the cache fails, answers are worked out instead: %s", error)
 
 
 def slate_of(page: Page, *, ts_us: int) -> dict[str, Any]:
@@ -134,10 +154,6 @@ def slate_of(page: Page, *, ts_us: int) -> dict[str, Any]:
             for shelf in page.shelves
         ],
     }
-
-
-def _encode(answer: object) -> bytes:
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _shelf(record: dict[str, Any]) -> Shelf:

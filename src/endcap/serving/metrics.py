@@ -55,6 +55,11 @@ class ServingMetrics:
             buckets=_FILL_BUCKETS,
             registry=self.registry,
         )
+        self._cache_errors = Counter(
+            "endcap_cache_errors",
+            "Failures of the cache; each cost time, none an answer.",
+            registry=self.registry,
+        )
         self._ready = Gauge(
             "endcap_ready", "1 once the event log was replayed.", registry=self.registry
         )
@@ -82,6 +87,10 @@ class ServingMetrics:
     def count_events(self, outcome: str, amount: int = 1) -> None:
         """Count events by what became of them."""
         self._events.labels(outcome).inc(amount)
+
+    def count_cache_error(self) -> None:
+        """Count one failure of the cache."""
+        self._cache_errors.inc()
 
     def set_ready(self, is_ready: bool) -> None:
         """Note whether the log was replayed."""

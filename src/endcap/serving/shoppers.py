@@ -18,6 +18,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _NOUNS = {"bought": "purchases", "reviewed": "reviews", "viewed": "views"}
 MIN_INTERACTIONS = 5
+MIN_PART = 0.1
 N_LOOKED_AT = 400
 
 
@@ -53,20 +54,23 @@ class Shoppers:
         return "" if user is None else self._about(user)
 
     def _pick(self, n: int) -> list[int]:
-        """Return users, busiest first, of as many favourite departments as there are."""
+        """Return users from busy to quiet, of as many favourite departments as there are."""
         history = self._bundle.history
         running = np.concatenate([[0.0], np.cumsum(history.counts, dtype=np.float64)])
         totals = np.diff(running[history.indptr])
         usable = np.flatnonzero(totals >= min(MIN_INTERACTIONS, totals.max(initial=1.0)))
         busiest = usable[np.argsort(-totals[usable], kind="stable")]
-        fresh: list[int] = []
-        rest: list[int] = []
-        favourites: set[int] = set()
-        for user in busiest[:: max(1, len(busiest) // N_LOOKED_AT)].tolist():
-            favourite, _ = self._favourite(user)
-            (rest if favourite in favourites else fresh).append(user)
-            favourites.add(favourite)
-        return sorted((fresh + rest)[:n], key=lambda user: (-totals[user], user))
+        looked_at = busiest[:: max(1, len(busiest) // N_LOOKED_AT)]
+        picked: list[int] = []
+        taken: set[int] = set()
+        for group in np.array_split(looked_at, min(n, len(looked_at)) or 1):
+            favourites = {user: self._favourite(user) for user in group.tolist()}
+            fresh = {user: one for user, one in favourites.items() if one[0] not in taken}
+            if choice := fresh or favourites:
+                user = max(choice, key=lambda user: choice[user][1])
+                picked.append(user)
+                taken.add(favourites[user][0])
+        return picked
 
     def _row(self, user: int) -> slice:
         indptr = self._bundle.history.indptr
@@ -84,14 +88,14 @@ class Shoppers:
     def _favourite(self, user: int) -> tuple[int, float]:
         """Return the department that the user takes most of beyond the usual, and its part.
 
-        The largest department would be everybody's favourite, and say nothing. -1 when the user
-        has nothing of a known department.
+        The largest department would be everybody's favourite, and say nothing; a small part
+        would say little. -1 when the user has nothing of a known department.
         """
-        own = self._parts(self._row(user))
-        beyond = np.where(own > 0, own - self._usual, -np.inf)[:-1]
-        if not np.any(beyond > -np.inf):
+        own = self._parts(self._row(user))[:-1]
+        if not own.any():
             return -1, 0.0
-        favourite = int(np.argmax(beyond))
+        is_telling = own >= min(MIN_PART, float(own.max()))
+        favourite = int(np.argmax(np.where(is_telling, own - self._usual[:-1], -np.inf)))
         return favourite, float(own[favourite])
 
     def _about(self, user: int) -> str:
