@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-NAMES = ("demo", "pages")
+NAMES = ("demo", "events", "pages")
 
 
 def main() -> None:
