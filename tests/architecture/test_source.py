@@ -15,6 +15,9 @@ PICKLERS = {"pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve", "mar
 VAGUE_ROOMS = {"utils", "util", "common", "helpers", "core", "base", "misc", "manager"}
 VAGUE_CLASS = re.compile(r"(Manager|Handler|Processor|Util|Utils|Helper|Impl|Base|\d)$")
 
+OPEN_ENDED = {"src/endcap/ingest/engine.py: fill"}
+"""Functions whose keywords are data: here, the placeholders of a template."""
+
 # In pieces, so that this file does not hold what it looks for.
 REGISTRIES = ("pypi" + ".org", "pythonhosted" + ".org", "pytorch" + ".org/whl", "npmjs" + ".org")
 MACHINE_PATH = re.compile(r"(?<![\w.}])/(?:work|root|home|Users|mnt|private)/[\w.-]+")
@@ -106,14 +109,14 @@ def test_no_module_or_class_has_a_name_that_says_nothing():
 
 def test_public_functions_name_their_arguments():
     """`**kwargs` in a public function hides what it takes and swallows misspelt names."""
-    hiding = []
+    hiding = set()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
                     if node.args.kwarg and not node.name.startswith("_"):
-                        hiding.append(f"{path.relative_to(ROOT)} line {node.lineno}: {node.name}")
-    assert not hiding, "\n".join(hiding)
+                        hiding.add(f"{path.relative_to(ROOT)}: {node.name}")
+    assert hiding == OPEN_ENDED
 
 
 def test_no_tracked_file_names_a_registry_or_a_path_of_a_machine():
