@@ -28,6 +28,7 @@ from endcap.feedback.state import SALES, LiveConfig, LiveState
 from endcap.schema.columns import Kind
 from endcap.schema.errors import SettingsError
 from endcap.serving.app import create_app, wall_clock_us
+from endcap.serving.blas import one_blas_thread
 from endcap.serving.config import ServingConfig
 from endcap.serving.engine import Engine
 from endcap.serving.guard import check_exposure
@@ -70,7 +71,7 @@ def serve(
     listener = listen(config.host, config.port)
     try:
         bundle = read_bundle(bundle_folder)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with one_blas_thread(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(bundle, listener, config=config, stores=stores, on_ready=on_ready))
     finally:
         listener.close()
