@@ -1,0 +1,5 @@
+"""Lets `python -m endcap` do what `endcap` does."""
+
+from endcap.cli import main
+
+main()

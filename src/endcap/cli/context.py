@@ -1,0 +1,52 @@
+"""What every command needs first: the settings in force, and the training rooms if installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from endcap.schema.errors import SettingsError
+from endcap.settings import Settings, load_settings
+
+TRAINING_PACKAGES = frozenset({"duckdb", "implicit", "onnx", "safetensors", "scipy", "torch"})
+
+Models = Annotated[
+    str, typer.Option(help="Models to fit, separated by commas; the configured ones when empty.")
+]
+SnapshotName = Annotated[str, typer.Option(help="A snapshot id, its folder, or `latest`.")]
+
+
+def settings_with(flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
+    """Return the settings, with what flags said on top; a flag left out (None) says nothing."""
+    said = {
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in (flags or {}).items()
+    }
+    return load_settings(overrides={section: values for section, values in said.items() if values})
+
+
+@contextmanager
+def training_libraries() -> Iterator[None]:
+    """Turn the failed import of a training library, inside the block, into advice.
+
+    Raises:
+        SettingsError: this is a serving install, which lacks them by design.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in TRAINING_PACKAGES:
+            raise
+        raise SettingsError(
+            f"this command needs {error.name}, which a serving install leaves out",
+            mend="pip install 'endcap[train]'",
+        ) from error
+
+
+def model_names(models: str, settings: Settings) -> tuple[str, ...]:
+    """Return the models that a flag names, or the configured ones."""
+    chosen = tuple(name.strip() for name in models.split(",") if name.strip())
+    return chosen or settings.training.models

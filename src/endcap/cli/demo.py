@@ -1,0 +1,151 @@
+"""`endcap demo`: from raw purchases to a home page in the browser, with every step shown."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from endcap.cli.context import settings_with, training_libraries
+from endcap.cli.learn import column_mapping, print_snapshot
+from endcap.cli.output import JsonFlag, emit_json, out
+from endcap.settings import Settings
+from endcap.telemetry import console, step
+
+if TYPE_CHECKING:
+    from endcap.ingest.snapshot import Snapshot
+
+DEMO_EXAMPLES = """
+**Examples**: `endcap demo`, `endcap demo --no-serve`, `endcap demo --data amazon-electronics-2014`,
+`endcap demo --data clicks.csv.gz --map user_id=visitor --map item_id=sku`
+"""
+
+
+def demo(
+    data: Annotated[
+        str, typer.Option(help="A file, or complete-journey, amazon-electronics-2014 or -2018.")
+    ] = "complete-journey",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Our column = the file's column, such as user_id=reviewerID."),
+    ] = None,
+    items: Annotated[
+        Path | None, typer.Option(help="A second file with the catalogue: item_id, name, …")
+    ] = None,
+    k_core: Annotated[
+        int, typer.Option(min=0, help="Keep users and items with this many interactions; 0: all.")
+    ] = 0,
+    sample_users: Annotated[
+        int | None, typer.Option(min=1, help="Keep only this many users, chosen by their id.")
+    ] = None,
+    serve: Annotated[
+        bool, typer.Option(help="Serve the page until Ctrl-C; else write it to a file and stop.")
+    ] = True,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ingest real purchases, evaluate and train six models, write a bundle, serve a home page."""
+    settings = settings_with({"serving": {"port": port}})
+    with training_libraries():
+        from endcap.ingest.snapshot import ingest
+    started_s = time.monotonic()
+    with step(f"1/5  Ingest {data}"):
+        snapshot = ingest(
+            data,
+            root=settings.var / "snapshots",
+            downloads=settings.var / "downloads",
+            mapping=column_mapping(mapping or []),
+            items_file=items,
+            k_core=k_core,
+            sample_users=sample_users,
+        )
+        if not as_json:
+            print_snapshot(snapshot)
+    result = _learn(snapshot, settings, quiet=as_json)
+    with step("5/5  Render one page"):
+        page = _render(settings)
+    result |= {"page": page, "took_s": time.monotonic() - started_s}
+    if as_json:
+        emit_json(result)
+    else:
+        _say_what_next(result, settings, will_serve=serve)
+    if serve:
+        from endcap.cli.shop import serve as serve_command
+
+        serve_command(port=port)
+
+
+def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, object]:
+    from endcap.evaluation.report import render_terminal
+    from endcap.ingest.snapshot import load_dataset
+    from endcap.training.export import export
+    from endcap.training.judge import judge, save_evaluation
+    from endcap.training.run import peak_memory_bytes, train
+
+    config = settings.training
+    data = load_dataset(snapshot.path)
+    with step(f"2/5  Evaluate: learn from the past, foresee the last {config.test_days} days"):
+        evaluation = judge(data, config.models, config=config)
+    evaluation_path = save_evaluation(
+        evaluation, root=settings.var / "evaluations", snapshot_id=snapshot.snapshot_id, on="test"
+    )
+    if not quiet:
+        render_terminal(evaluation, out)
+    with step("3/5  Train the same models on all of the data"):
+        run, run_path = train(
+            data,
+            config.models,
+            seed=config.seed,
+            snapshot_id=snapshot.snapshot_id,
+            root=settings.var / "models",
+        )
+    with step("4/5  Write the bundle"):
+        bundle_path = export(run, var=settings.var, config=config)
+        console.print(f"  {bundle_path}")
+    return {
+        "snapshot": snapshot.path,
+        "evaluation": evaluation_path,
+        "run": run_path,
+        "bundle": bundle_path,
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def _render(settings: Settings) -> Path:
+    """Write the page of a loyal shopper as one HTML file and return its path."""
+    from endcap.bundle.read import read_bundle
+    from endcap.bundle.write import current
+    from endcap.serving.inside import still_page
+    from endcap.serving.shoppers import Shoppers
+
+    bundle = read_bundle(current(settings.var / "bundles"))
+    shopper = Shoppers(bundle).picked[0].user_id
+    path = settings.var / "page.html"
+    path.write_text(asyncio.run(still_page(bundle, shopper)), encoding="utf-8")
+    console.print(f"  the page of shopper {shopper}: {path}")
+    return path
+
+
+def _say_what_next(result: Mapping[str, Any], settings: Settings, *, will_serve: bool) -> None:
+    out.print(
+        f"\n[bold]Done[/bold] in {result['took_s']:.0f} s, "
+        f"at most {result['peak_memory_bytes'] / 1e9:.1f} GB of memory.\n"
+    )
+    for what in ("snapshot", "evaluation", "run", "bundle", "page"):
+        out.print(f"  {what:<11} {result[what]}")
+    out.print("\n[bold]Try next[/bold]")
+    if will_serve:
+        address = f"http://{settings.serving.host}:{settings.serving.port}"
+        out.print(f"  open {address}       look as any shopper, click, and watch the page change")
+        out.print(f"  open {address}/docs  the API")
+    else:
+        out.print(
+            f"  .venv/bin/endcap serve               the live page on port {settings.serving.port}"
+        )
+    out.print("  .venv/bin/endcap recommend nobody    the page of somebody new")
+    out.print("  .venv/bin/endcap evaluate --help     the same table for other models or windows")
+    out.print("  .venv/bin/endcap doctor              what is installed, and whether it works\n")

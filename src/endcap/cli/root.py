@@ -1,0 +1,83 @@
+"""The command line's root: every verb by name, and what an error looks like to a person."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from endcap import __version__
+from endcap.cli.demo import DEMO_EXAMPLES, demo
+from endcap.cli.learn import (
+    BUNDLE_EXAMPLES,
+    EVALUATE_EXAMPLES,
+    INGEST_EXAMPLES,
+    TRAIN_EXAMPLES,
+    bundle,
+    evaluate,
+    ingest,
+    train,
+)
+from endcap.cli.output import out
+from endcap.cli.shop import (
+    DOCTOR_EXAMPLES,
+    RECOMMEND_EXAMPLES,
+    SERVE_EXAMPLES,
+    doctor,
+    recommend,
+    serve,
+)
+from endcap.schema.errors import EndcapError
+from endcap.telemetry import console
+
+EXIT_CODES = """
+**Exit codes**: 0 done, 1 failed, 2 wrong flag or setting, 3 wrong data, 4 download refused,
+5 wrong bundle, 6 a store cannot be used, 130 interrupted.
+"""
+
+app = typer.Typer(
+    name="endcap",
+    help="Home-page recommendations for online shops: personal, live, measured.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("demo", epilog=DEMO_EXAMPLES)(demo)
+app.command("ingest", epilog=INGEST_EXAMPLES)(ingest)
+app.command("train", epilog=TRAIN_EXAMPLES)(train)
+app.command("evaluate", epilog=EVALUATE_EXAMPLES)(evaluate)
+app.command("bundle", epilog=BUNDLE_EXAMPLES)(bundle)
+app.command("serve", epilog=SERVE_EXAMPLES)(serve)
+app.command("recommend", epilog=RECOMMEND_EXAMPLES)(recommend)
+app.command("doctor", epilog=DOCTOR_EXAMPLES)(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Home-page recommendations for online shops: personal, live, measured."""
+
+
+def main() -> None:
+    """Run the command line; an `EndcapError` becomes one readable line and its exit code."""
+    try:
+        app()
+    except EndcapError as error:
+        console.print(Text("error ", style="bold red").append(str(error), style="default"))
+        sys.exit(error.exit_code)

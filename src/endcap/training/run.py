@@ -1,0 +1,160 @@
+"""Fit the configured models on one stretch of time, and keep a fitted set as a run.
+
+A run is a folder of saved models with a manifest; it never changes once written. Evaluation of
+models lives in `training/judge.py`, and what serving needs of them in `training/export.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from endcap.models import registry
+from endcap.schema.artefacts import commit_hash, publish_folder, read_pointer, scratch_folder
+from endcap.schema.dataset import Dataset
+from endcap.schema.errors import DataError
+from endcap.schema.protocols import Persistent, Recommender
+from endcap.telemetry import console
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """What is known about one fitted model besides its state."""
+
+    params: Mapping[str, Any]
+    fit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A set of models fitted on the same data with the same seed."""
+
+    run_id: str
+    snapshot_id: str
+    trained_until_us: int
+    seed: int
+    created_at: str
+    commit: str | None
+    records: Mapping[str, ModelRecord]
+    models: Mapping[str, Recommender] = field(repr=False)
+
+
+def fit_models(
+    data: Dataset, names: Sequence[str], *, seed: int
+) -> tuple[dict[str, Recommender], dict[str, ModelRecord]]:
+    """Return the fitted models by name, and what each took.
+
+    Each model draws from its own stream, derived from (seed, name): adding or leaving out a model
+    does not change the others.
+    """
+    models: dict[str, Recommender] = {}
+    records: dict[str, ModelRecord] = {}
+    for name in names:
+        model = registry.create(name)
+        started_s = time.perf_counter()
+        models[name] = model.fit(data, rng=model_rng(seed, name))
+        fit_s = time.perf_counter() - started_s
+        records[name] = ModelRecord(params=registry.params(model), fit_s=fit_s)
+        console.print(
+            f"  {name:<10} {fit_s:6.1f} s   peak memory {peak_memory_bytes() / 1e9:.1f} GB"
+        )
+    return models, records
+
+
+def model_rng(seed: int, name: str) -> np.random.Generator:
+    """Return the random stream of one model in a run."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident size of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def train(
+    data: Dataset, names: Sequence[str], *, seed: int, snapshot_id: str, root: Path
+) -> tuple[Run, Path]:
+    """Fit the models on all of the data, save them under `root`, and return the run and its folder.
+
+    `root/latest` names the newest run; an interrupted call leaves no half-written one behind.
+    """
+    models, records = fit_models(data, names, seed=seed)
+    created = datetime.now(UTC)
+    run = Run(
+        run_id=f"{created:%Y%m%dT%H%M%S}-{snapshot_id[:8]}",
+        snapshot_id=snapshot_id,
+        trained_until_us=data.end_us,
+        seed=seed,
+        created_at=created.isoformat(timespec="seconds"),
+        commit=commit_hash(),
+        records=records,
+        models=models,
+    )
+    with scratch_folder(root) as folder:
+        for name, model in models.items():
+            if not isinstance(model, Persistent):
+                raise DataError(f"model {name} cannot be saved", mend="Give it save and load")
+            (folder / name).mkdir()
+            model.save(folder / name)
+        manifest = {
+            "format": FORMAT,
+            **{key: value for key, value in asdict_shallow(run).items() if key != "models"},
+            "records": {name: asdict(record) for name, record in records.items()},
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, default=str))
+        path = publish_folder(folder, root / run.run_id, pointer=root / "latest")
+    return run, path
+
+
+def load_run(root: Path, name: str = "latest") -> Run:
+    """Return a saved run with its models.
+
+    Args:
+        root: the folder of runs.
+        name: a run id, or `latest`.
+
+    Raises:
+        DataError: there is no such run, or it is of an unknown format.
+    """
+    folder = read_pointer(root / "latest") if name == "latest" else root / name
+    if folder is None or not (folder / MANIFEST).is_file():
+        raise DataError(
+            "there is no such training run", where=str(root / name), mend="Run endcap train first"
+        )
+    manifest = json.loads((folder / MANIFEST).read_text())
+    if manifest.get("format") != FORMAT:
+        raise DataError(
+            "the training run is of an unknown format",
+            where=str(folder),
+            mend="Train again with this release",
+        )
+    records = {key: ModelRecord(**value) for key, value in manifest["records"].items()}
+    return Run(
+        run_id=manifest["run_id"],
+        snapshot_id=manifest["snapshot_id"],
+        trained_until_us=manifest["trained_until_us"],
+        seed=manifest["seed"],
+        created_at=manifest["created_at"],
+        commit=manifest["commit"],
+        records=records,
+        models={key: registry.load(key, folder / key) for key in records},
+    )
+
+
+def asdict_shallow(run: Run) -> dict[str, Any]:
+    """Return the fields of a run without copying its models."""
+    return {name: getattr(run, name) for name in Run.__dataclass_fields__}

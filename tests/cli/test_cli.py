@@ -1,0 +1,109 @@
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from endcap.cli import app, main
+from endcap.cli.learn import column_mapping
+from endcap.schema.errors import SettingsError
+
+COMMANDS = ("demo", "ingest", "train", "evaluate", "bundle", "serve", "recommend", "doctor")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("ENDCAP_VAR", raising=False)
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Run `endcap` as a shell would and return its exit code and both outputs."""
+    monkeypatch.setattr("sys.argv", ["endcap", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    said = capsys.readouterr()
+    return stopped.value.code, said.out, re.sub(r"\s+", " ", said.err)
+
+
+def test_help_lists_every_command_and_the_exit_codes():
+    shown = CliRunner().invoke(app, ["--help"]).output
+    assert all(command in shown for command in COMMANDS)
+    assert "Exit codes" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(command):
+    shown = CliRunner().invoke(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert "Example" in shown.output
+    assert f"endcap {command}" in shown.output
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "serve"])
+def test_every_command_that_ends_speaks_json(command):
+    assert "--json" in CliRunner().invoke(app, [command, "--help"]).output
+
+
+def test_doctor_in_an_empty_folder_finds_nothing_broken(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("ENDCAP_SERVING__PORT", "0")
+    code, shown, _ = run(monkeypatch, capsys, "doctor", "--json")
+    findings = {finding["what"]: finding for finding in json.loads(shown)["findings"]}
+    assert code == 0
+    assert findings["snapshot"]["state"] == findings["bundle"]["state"] == "missing"
+    assert "endcap ingest" in findings["snapshot"]["detail"]
+    assert findings["cache"]["state"] == "ok"
+    assert list(tmp_path.iterdir()) == []  # it looks, it does not make
+
+
+def test_doctor_fails_when_a_store_cannot_be_opened(monkeypatch, capsys):
+    monkeypatch.setenv("ENDCAP_STORES__CACHE", "nowhere://user:hunter2@host")
+    code, shown, _ = run(monkeypatch, capsys, "doctor")
+    assert code == 1
+    assert "unknown scheme" in shown
+    assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("train",), 3, "nothing has been ingested yet"),
+        (("evaluate",), 3, "nothing has been ingested yet"),
+        (("bundle",), 3, "no such training run"),
+        (("serve",), 5, "no bundle yet"),
+        (("recommend", "somebody"), 5, "no bundle yet"),
+        (("serve", "--bundle", "0a"), 5, "there is no bundle '0a'"),
+        (("ingest", "nowhere.csv"), 3, "nowhere.csv"),
+        (("ingest", "x.csv", "--map", "user_id"), 2, "is no mapping"),
+        (("evaluate", "--on", "monday"), 2, "Say test or validation"),
+        (("serve", "--port", "99999"), 2, "serving.port"),
+    ],
+)
+def test_errors_say_what_and_how_to_mend_with_their_exit_code(
+    monkeypatch, capsys, arguments, code, said
+):
+    found, _, shown = run(monkeypatch, capsys, *arguments)
+    assert (found, said in shown) == (code, True), shown
+
+
+def test_an_unknown_flag_is_a_usage_error(monkeypatch, capsys):
+    code, _, shown = run(monkeypatch, capsys, "doctor", "--loudly")
+    assert code == 2
+    assert "--loudly" in shown
+
+
+def test_advice_in_brackets_is_printed_whole(monkeypatch, capsys):
+    def refuse(*_: object) -> None:
+        raise SettingsError("no torch", mend="pip install 'endcap[train]'")
+
+    monkeypatch.setattr("endcap.cli.root.app", refuse)
+    code, _, shown = run(monkeypatch, capsys, "train")
+    assert (code, "pip install 'endcap[train]'" in shown) == (2, True)
+
+
+def test_column_mapping():
+    pairs = ["user_id=reviewerID", " ts = time=stamp"]
+    assert column_mapping(pairs) == {"user_id": "reviewerID", "ts": "time=stamp"}
+    with pytest.raises(SettingsError, match="no mapping"):
+        column_mapping(["=x"])
