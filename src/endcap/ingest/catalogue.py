@@ -74,7 +74,7 @@ PART_ITEMS = """
 # out, they were paid with a coupon.
 PRICE_FROM_SALES = """
     UPDATE catalogue SET price = typical.price FROM (
-        SELECT item_id, round(median(price), 2) AS price
+        SELECT item_id, round(median(CAST(price AS DOUBLE)), 2) AS price
         FROM (
             SELECT item_id, price,
                 row_number() OVER (PARTITION BY item_id ORDER BY ts DESC, row_number DESC) AS nth

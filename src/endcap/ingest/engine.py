@@ -31,7 +31,7 @@ def connect(scratch: Path) -> Iterator[DuckDBPyConnection]:
         }
     )
     try:
-        db.execute("SET TimeZone = 'UTC'")
+        db.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         yield db
     finally:
         db.close()

@@ -148,12 +148,14 @@ def read_manifest(path: Path) -> Manifest:
                 mend="Ingest the source again",
             )
         return Manifest.model_validate_json(text)
-    except (ValueError, AttributeError, ValidationError) as error:
-        raise DataError(
-            f"the manifest is damaged: {str(error).splitlines()[0]}",
-            where=str(file),
-            mend="Ingest the source again",
-        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        fault = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except (ValueError, AttributeError) as error:
+        fault = str(error)
+    raise DataError(
+        f"the manifest is damaged: {fault}", where=str(file), mend="Ingest the source again"
+    )
 
 
 def file_entry(path: Path) -> FileEntry:

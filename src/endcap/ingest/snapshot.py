@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from endcap.ingest.engine import connect
 from endcap.ingest.ids import IdMap
-from endcap.ingest.manifest import Manifest, read_manifest, verify
+from endcap.ingest.manifest import MANIFEST_NAME, Manifest, read_manifest, verify
 from endcap.ingest.pipeline import Thinning, run
 from endcap.ingest.sources import SOURCE_NAMES, find_source
 from endcap.ingest.write import POINTER
@@ -43,15 +43,19 @@ READ_INTERACTIONS = """
 """
 READ_CODES = """
     SELECT
-        CASE WHEN department IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY department) - 1 END,
-        CASE WHEN category IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY category) - 1 END,
-        CASE WHEN brand IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY brand) - 1 END
+        CASE WHEN department IS NULL THEN -1
+            ELSE dense_rank() OVER (ORDER BY department NULLS LAST) - 1 END AS department,
+        CASE WHEN category IS NULL THEN -1
+            ELSE dense_rank() OVER (ORDER BY category NULLS LAST) - 1 END AS category,
+        CASE WHEN brand IS NULL THEN -1
+            ELSE dense_rank() OVER (ORDER BY brand NULLS LAST) - 1 END AS brand
     FROM read_parquet(?) ORDER BY item_idx
 """
 READ_NAMES = """
     SELECT
-        list_sort(list(DISTINCT department)), list_sort(list(DISTINCT category)),
-        list_sort(list(DISTINCT brand))
+        list_sort(list(DISTINCT department) FILTER (WHERE department IS NOT NULL)),
+        list_sort(list(DISTINCT category) FILTER (WHERE category IS NOT NULL)),
+        list_sort(list(DISTINCT brand) FILTER (WHERE brand IS NOT NULL))
     FROM read_parquet(?)
 """
 READ_CATALOGUE = "SELECT * EXCLUDE (item_idx) FROM read_parquet(?) ORDER BY item_idx"
@@ -139,7 +143,7 @@ def open_snapshot(root: Path, which: str | Path = POINTER) -> Snapshot:
     Raises:
         DataError: there is none, or more than one whose id starts so; lists those there are.
     """
-    if isinstance(which, Path) or (Path(which).is_dir() and which != POINTER):
+    if isinstance(which, Path) or (which and Path(which, MANIFEST_NAME).is_file()):
         return Snapshot(Path(which), read_manifest(Path(which)))
     pointer = root / POINTER
     if which == POINTER:
@@ -172,20 +176,15 @@ def load_dataset(path: Path) -> Dataset:
     items = verify(path, manifest, "items.parquet")
     with connect(path) as db:
         columns = db.execute(READ_INTERACTIONS, [str(interactions)]).fetchnumpy()
-        codes = [
-            _plain(column) for column in db.execute(READ_CODES, [str(items)]).fetchnumpy().values()
-        ]
+        codes = db.execute(READ_CODES, [str(items)]).fetchnumpy()
         names = db.execute(READ_NAMES, [str(items)]).fetchone() or ((), (), ())
-    department, category, brand = (column.astype(np.int32) for column in codes)
     departments, categories, brands = (tuple(column or ()) for column in names)
     return Dataset(
         interactions=Interactions(**{name: _plain(column) for name, column in columns.items()}),
         n_users=manifest.counts.users,
         n_items=manifest.counts.items,
         items=Items(
-            department=department,
-            category=category,
-            brand=brand,
+            **{name: _plain(column).astype(np.int32) for name, column in codes.items()},
             department_names=departments,
             category_names=categories,
             brand_names=brands,
