@@ -47,10 +47,17 @@ def engine_of(bundle: Bundle, acts: Iterable[Act] = (), *, wall_us: int = WALL_N
     return Engine(bundle, live_state(bundle, acts), lambda: wall_us)
 
 
-def context_of(bundle: Bundle, scorers: Scorers, user_id: str, acts: Iterable[Act] = ()) -> Context:
+def context_of(
+    bundle: Bundle,
+    scorers: Scorers,
+    user_id: str,
+    acts: Iterable[Act] = (),
+    *,
+    wall_us: int = WALL_NOW_US,
+) -> Context:
     """Return what the stages see of one visitor."""
     state = live_state(bundle, acts)
-    now_us = bundle.data_time(WALL_NOW_US)
+    now_us = bundle.data_time(wall_us)
     ranks = scorers.shop.at(
         now_us=now_us - now_us % STEP_US,
         live_popular=state.popular_counts,

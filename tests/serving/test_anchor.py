@@ -32,11 +32,13 @@ def history(**taken):
 def neighbours(bundle):
     """Every item has ten neighbours that are alike near; tests then take some away."""
 
-    def build(*, without=(), sims=None):
+    def build(*, without=(), sims=None, n_left=None):
         items = np.tile(np.arange(200, 210, dtype=np.int32), (bundle.n_items, 1))
         near = np.full(items.shape, 0.5, dtype=np.float32)
         for item in without:
             items[item, 3:] = -1
+        for item, n_kept in (n_left or {}).items():
+            items[item, n_kept:] = -1
         for item, sim in (sims or {}).items():
             near[item] = sim
         return NeighbourScorer(items, near, is_available=np.ones(bundle.n_items, dtype=np.bool_))
@@ -80,6 +82,12 @@ def test_neighbours_that_will_not_be_shown_do_not_count(bundle, neighbours):
     scorer = neighbours()
     assert choose(bundle, scorer, taste, seen=np.arange(200, 206)).item == 3
     assert choose(bundle, scorer, taste, seen=np.arange(200, 207)) is None
+
+
+def test_many_neighbours_outweigh_a_little_more_frequency(bundle, neighbours):
+    taste = history(item_3=(4, 2), item_5=(5, 2))
+    scorer = neighbours(n_left={5: 5})
+    assert choose(bundle, scorer, taste).item == 3
 
 
 def test_the_visit_comes_before_the_past(bundle, neighbours):

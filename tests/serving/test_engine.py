@@ -119,6 +119,12 @@ class TestWhatOneActDoes:
             happen(engine.state, ("user-07", kind, item, 1))
             assert item not in items_of(engine.home("user-07", request_id="r")), shelf_id
 
+    def test_a_namesake_of_the_item_it_is_about_is_not_on_its_shelf(self, bundle):
+        assert bundle.name_code[3] == bundle.name_code[27]
+        assert 27 in bundle.neighbour_items[3]
+        shelf = shelf_of(home(bundle, "anon", ("anon", Kind.VIEW, "item-003", 5)), "because")
+        assert "item-027" not in items_of(shelf)
+
     def test_what_was_just_looked_at_is_no_discovery(self, bundle):
         engine = engine_of(bundle)
         item = items_of(shelf_of(engine.home("user-07", request_id="r"), "recommended"))[0]
@@ -290,6 +296,33 @@ class TestCache:
         happen(state, ("user-07", Kind.VIEW, "item-003", 1))
         engine.home("user-07", request_id="a")
         assert len(cache) == 3
+
+    @pytest.mark.parametrize(
+        "act",
+        [
+            ("user-07", Kind.VIEW, "item-003", 1),  # again: as many items in the visit as before
+            ("user-07", Kind.PURCHASE, "item-200", 7200),  # not of this visit
+            ("user-33", Kind.PURCHASE, "item-200", 1),  # somebody else's
+        ],
+    )
+    def test_a_warm_engine_sees_what_a_cold_one_sees(self, bundle, act):
+        acts = [("user-07", Kind.VIEW, "item-003", 60), ("user-07", Kind.VIEW, "item-010", 30)]
+        warm = engine_of(bundle, acts)
+        before = warm.home("user-07", request_id="r")
+        for _ in range(20):
+            happen(warm.state, act)
+        cold = Engine(bundle, warm.state, lambda: WALL_NOW_US)
+        assert warm.home("user-07", request_id="r") == cold.home("user-07", request_id="r")
+        assert warm.home("user-07", request_id="r") != before
+
+    def test_the_end_of_a_visit_is_seen(self, bundle):
+        wall_us = [WALL_NOW_US]
+        state = live_state(bundle, [("user-07", Kind.VIEW, "item-003", 0)])
+        warm = Engine(bundle, state, lambda: wall_us[0])
+        warm.home("user-07", request_id="r")
+        wall_us[0] += 1900 * SECOND_US
+        cold = Engine(bundle, state, lambda: wall_us[0])
+        assert warm.home("user-07", request_id="r") == cold.home("user-07", request_id="r")
 
 
 class TestSimilar:

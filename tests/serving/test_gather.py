@@ -9,6 +9,7 @@ from endcap.bundle.scorer.panel import open_scorers
 from endcap.schema.columns import Kind
 from endcap.serving.gather import STEP_US
 from pages import context_of
+from shops import WALL_NOW_US
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +71,9 @@ def test_a_history_of_views_is_neither_bought_nor_a_reason_to_hide(bundle, score
 
 
 def test_decay_is_reckoned_to_the_hour(bundle, scorers):
-    context = context_of(bundle, scorers, "user-07")
+    context = context_of(bundle, scorers, "user-07", wall_us=WALL_NOW_US + STEP_US // 3)
     assert context.step_us % STEP_US == 0
-    assert 0 <= context.now_us - context.step_us < STEP_US
+    assert context.now_us - context.step_us == STEP_US // 3
 
 
 def test_a_context_cannot_be_changed(bundle, scorers):

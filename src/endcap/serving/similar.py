@@ -33,11 +33,9 @@ def similar_items(
     """
     found = _proposals(bundle, scorers, ranks, item, depth=4 * k)
     _, first = np.unique(found.items, return_index=True)
-    listed = found.take(np.sort(first))
-    listed = listed.take(bundle.is_available[listed.items])
     chosen = diversify(
         bundle,
-        listed,
+        found.take(np.sort(first)),
         n_slots=k,
         min_fill=k,
         category_cap=k,
