@@ -6,6 +6,7 @@ Open loop: a slow answer does not slow the questions down, so waiting is not hid
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -98,14 +99,14 @@ def _server() -> Iterator[tuple[str, int]]:
             "ENDCAP_STORES__ROWS": f"sqlite:///{folder}/rows.db",
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "endcap", "serve", "--port", "0"],
+            [sys.executable, "-m", "endcap", "serve", "--port", "0", "--json"],
             env=environment,
             stdout=subprocess.PIPE,
             text=True,
         )
         try:
             line = process.stdout.readline() if process.stdout else ""
-            yield next(word for word in line.split() if word.startswith("http://")), process.pid
+            yield json.loads(line)["url"], process.pid
         finally:
             process.terminate()
             process.wait(timeout=30)

@@ -76,7 +76,7 @@ def demo(
     if serve:
         from endcap.cli.shop import serve as serve_command
 
-        serve_command(port=port)
+        serve_command(bundle="current", host=None, port=port, as_json=as_json)
 
 
 def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, object]:

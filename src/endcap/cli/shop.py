@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -37,8 +38,12 @@ def serve(
         str | None, typer.Option(help="Address to listen on; other than loopback needs a key.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one.")] = None,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Serve the home page, the API and its documentation until Ctrl-C."""
+    """Serve the home page, the API and its documentation until Ctrl-C.
+
+    With --json the address is printed as JSON once the server is ready.
+    """
     from endcap.serving.run import serve as serve_bundle
 
     settings = settings_with({"serving": {"host": host, "port": port}})
@@ -47,8 +52,17 @@ def serve(
         bundle_folder(settings.var / "bundles", bundle),
         config=settings.serving,
         stores=settings.stores,
-        on_ready=lambda url: out.print(f"serving on [bold]{url}[/bold] (Ctrl-C stops)"),
+        on_ready=_announce_json if as_json else _announce,
     )
+
+
+def _announce(url: str) -> None:
+    out.print(f"serving on [bold]{url}[/bold] (Ctrl-C stops)")
+
+
+def _announce_json(url: str) -> None:
+    emit_json({"url": url})
+    sys.stdout.flush()
 
 
 def recommend(
