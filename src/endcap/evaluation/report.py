@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from endcap.evaluation.bootstrap import NO_DIFFERENCE, Difference
+from endcap.evaluation.bootstrap import Difference
 from endcap.evaluation.metrics import MEASURES
 from endcap.evaluation.result import Evaluation, ModelResult, ViewResult
 from endcap.evaluation.rivals import RANDOM
@@ -80,21 +80,32 @@ def render_markdown(evaluation: Evaluation) -> str:
 
 
 def verdicts(evaluation: Evaluation) -> list[str]:
-    """Return one line a view and model: does it beat the reference, by how much, how surely.
+    """Return for each view who beats the reference, who is not shown to, and who loses to it.
 
-    A further line names each model that is not shown to beat a random ranking.
+    A further line names the models that are not shown to beat a random ranking.
     """
     lines = []
     for view_name, view in evaluation.views.items():
+        groups: dict[str, list[str]] = {
+            "better than": [],
+            "not shown to differ from": [],
+            "worse than": [],
+        }
+        near_random = []
         for name, model in view.models.items():
             if name == RANDOM or view.n_users == 0:
                 continue
             if name != evaluation.reference:
                 against = model.versus_reference[VERDICT_METRIC]
-                claim = _claim(name, evaluation.reference, against, view_name)
-                lines.append(f"{claim} {_at(VERDICT_METRIC, evaluation)}")
+                groups[_compared(against)].append(f"{name} {_difference(against)}")
             if not model.versus_random[VERDICT_METRIC].low > 0:
-                lines.append(f"{name} is not shown to beat a random ranking on {view_name}")
+                near_random.append(name)
+        measured = f"{_at(VERDICT_METRIC, evaluation)} on {view_name}"
+        for compared, claims in groups.items():
+            if claims:
+                lines.append(f"{measured}, {compared} {evaluation.reference}: {', '.join(claims)}")
+        if near_random:
+            lines.append(f"{measured}, not shown to beat random: {', '.join(near_random)}")
     return lines
 
 
@@ -143,14 +154,14 @@ def _sections(evaluation: Evaluation, *, width: int) -> Group:
     return Group(*parts)
 
 
-def _claim(name: str, rival: str, against: Difference, view_name: str) -> str:
-    verdict = against.verdict(name, rival)
-    ends, mean = (against.low, against.high), against.mean
-    if verdict.startswith(rival):  # say by how much the winner wins
-        ends, mean = (-against.high, -against.low), -against.mean
-    elif verdict == NO_DIFFERENCE:
-        verdict = f"{name} against {rival}: {verdict}"
-    return f"{verdict} on {view_name}: {_signed(mean)} [{_signed(ends[0])}, {_signed(ends[1])}]"
+def _compared(against: Difference) -> str:
+    if against.low > 0:
+        return "better than"
+    return "worse than" if against.high < 0 else "not shown to differ from"
+
+
+def _difference(against: Difference) -> str:
+    return f"{_signed(against.mean)} [{_signed(against.low)}, {_signed(against.high)}]"
 
 
 def _remarks(evaluation: Evaluation) -> Iterator[str]:
