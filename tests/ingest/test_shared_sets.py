@@ -39,6 +39,7 @@ def test_yoochoose_clicks(shared_data: Path, tmp_path: Path) -> None:
     assert snapshot.manifest.time_span.last.startswith("2014-04-0")
 
 
+@pytest.mark.slow
 def test_online_retail_with_its_cancellations_and_unknown_customers(
     shared_data: Path, tmp_path: Path
 ) -> None:

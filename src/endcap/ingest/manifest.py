@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -185,6 +186,7 @@ def verify(path: Path, manifest: Manifest, name: str) -> Path:
     return file
 
 
+@cache
 def current_commit() -> str | None:
     """Return the commit that this code was checked out from; None for an installed package."""
     git, here = shutil.which("git"), Path(__file__)
