@@ -1,0 +1,133 @@
+"""Writes the tables of measured numbers in the docs from benchmarks/results/*.json.
+
+`--check` writes nothing and fails when a table is not what the results say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from endcap.evaluation.report import render_markdown
+from endcap.evaluation.result import Evaluation
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def headline(demo: dict[str, Any]) -> str:
+    """Return the table of the README: one row a model, NDCG@10 by kind of target."""
+    evaluation = Evaluation.from_dict(demo["rows"][0])
+    views = list(evaluation.views)
+    head = [f"NDCG@{evaluation.k} on {view} targets" for view in views]
+    lines = [
+        f"| model | {' | '.join(head)} | HitRate@{evaluation.k}, all | catalogue shown |",
+        "|---|" + "---:|" * (len(head) + 2),
+    ]
+    for name in evaluation.views["all"].models:
+        cells = [_cell(evaluation, view, name, "ndcg") for view in views]
+        cells.append(_cell(evaluation, "all", name, "hit_rate"))
+        cells.append(f"{evaluation.views['all'].models[name].coverage:.1%}")
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    counts = evaluation.counts
+    lines += [
+        "",
+        f"{counts.n_test_users:,} shoppers, {counts.n_targets:,} targets in the last "
+        f"{(evaluation.end_us - evaluation.cut_us) / 86_400e6:.0f} days, ranked over the full "
+        f"catalogue of {evaluation.n_items:,} items; ± is half of a 95 % interval over shoppers. "
+        f"*All*: whatever was bought; *repeat*: bought before; *discovery*: never bought before. "
+        f"Measured by `{demo['command']}`.",
+    ]
+    return "\n".join(lines)
+
+
+def full_evaluation(demo: dict[str, Any]) -> str:
+    """Return every metric of the demo's evaluation, with its verdicts and its protocol."""
+    return render_markdown(Evaluation.from_dict(demo["rows"][0])).strip()
+
+
+def targets(result: dict[str, Any]) -> str:
+    """Return what was asked of a benchmark and what it reached, missed targets included."""
+    machine = result["machine"]
+    lines = ["| target | measured | asked | |", "|---|---:|---:|---|"]
+    for target in result["targets"]:
+        mark = "met" if target["met"] else "**missed**"
+        asked = f"{target['op'].replace('>=', '≥').replace('<=', '≤')} {target['limit']:g}"
+        lines.append(
+            f"| {target['name']} | {target['value']:.4g} {target['unit']} | {asked} | {mark} |"
+        )
+    lines += [
+        "",
+        f"`{result['command']}` on {machine['cores']} cores ({machine['cpu']}), "
+        f"{machine['memory_gb']} GB, Python {result['versions']['python']}.",
+    ]
+    return "\n".join(lines)
+
+
+def page_load(pages: dict[str, Any]) -> str:
+    """Return the targets of the page benchmark and its latencies."""
+    row = pages["rows"][0]
+    return (
+        f"{targets(pages)}\n\nAt {row['rate_per_s']} pages a second for {row['seconds']} s, timed "
+        f"from when each was due, with the load generator on the same cores: p50 "
+        f"{row['p50_ms']:.1f} ms, p99 {row['p99_ms']:.1f} ms, largest {row['max_ms']:.0f} ms; "
+        f"{row['server_cpu_ms_per_page']:.1f} ms of the server's processor a page."
+    )
+
+
+Render = Callable[[dict[str, Any]], str]
+TABLES: dict[str, tuple[str, str, Render]] = {
+    "headline": ("README.md", "demo", headline),
+    "demo-targets": ("docs/guide/measured.md", "demo", targets),
+    "evaluation": ("docs/guide/measured.md", "demo", full_evaluation),
+    "pages": ("docs/guide/measured.md", "pages", page_load),
+}
+"""Name of a table -> the page it stands on, the result it is made from, how."""
+
+
+def filled(text: str, name: str, table: str) -> str:
+    """Return the page with the table between its two marks.
+
+    Raises:
+        SystemExit: the page does not have the marks.
+    """
+    start, end = f"<!-- table {name} -->", f"<!-- end {name} -->"
+    if text.count(start) != 1 or text.count(end) != 1:
+        sys.exit(f"the page needs the lines {start} and {end}, once each")
+    before, _, rest = text.partition(start)
+    _, _, after = rest.partition(end)
+    return f"{before}{start}\n{table}\n{end}{after}"
+
+
+def main() -> None:
+    """Write the tables, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
+    check = parser.parse_args().check
+    stale = []
+    for name, (page, result, render) in TABLES.items():
+        record = json.loads((RESULTS / f"{result}.json").read_text(encoding="utf-8"))
+        path = ROOT / page
+        text = path.read_text(encoding="utf-8")
+        wanted = filled(text, name, render(record))
+        if wanted != text and check:
+            stale.append(f"{page}: {name}")
+        elif wanted != text:
+            path.write_text(wanted, encoding="utf-8")
+    if stale:
+        sys.exit(f"not what the results say, run make reference: {', '.join(stale)}")
+
+
+def _cell(evaluation: Evaluation, view: str, name: str, metric: str) -> str:
+    if name == "random":
+        return f"{evaluation.views[view].expected_random[metric]:.4f}"
+    interval = evaluation.views[view].models[name].metrics[metric]
+    return f"{interval.mean:.4f} ±{(interval.high - interval.low) / 2:.4f}"
+
+
+if __name__ == "__main__":
+    main()
