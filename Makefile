@@ -56,9 +56,10 @@ format:  ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-reference:  ## Write docs/reference and endcap.example.toml anew from the code
+reference:  ## Write docs/reference, endcap.example.toml and the tables of results anew
 	$(INSTALL) dev
 	@$(BIN)/python tools/reference.py
+	@$(BIN)/python tools/tables.py
 
 bench:  ## Run a benchmark and keep its numbers [NAME=... QUICK=1]
 	$(INSTALL) dev

@@ -4,6 +4,7 @@ import ast
 import importlib
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ VARIABLES = {*re.findall(r"^([A-Z]+) =", MAKEFILE, re.MULTILINE), "QUICK", "UPGR
 COMMANDS = typer.main.get_command(app).commands
 KNOWN_PROGRAMS = {"git", "cd", "make", "endcap", "curl", "pip", "uv", "python3", "export", "cp"}
 
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(
     r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\""
 )
@@ -29,8 +30,8 @@ pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relativ
 
 
 def prose(page):
-    """Return the text outside fenced blocks."""
-    return FENCE.sub("", page.read_text())
+    """Return the text outside fenced blocks, less the files yet to be written."""
+    return re.sub(r"\*\*Write it\*\*: `[^`]+`", "", FENCE.sub("", page.read_text()))
 
 
 def anchors(page):
@@ -124,7 +125,7 @@ def test_python_blocks_compile_and_import_what_exists(page):
     for language, body in FENCE.findall(page.read_text()):
         if language != "python":
             continue
-        for node in ast.walk(ast.parse(body)):
+        for node in ast.walk(ast.parse(textwrap.dedent(body))):
             match node:
                 case ast.ImportFrom(module=str(name), names=names) if name.startswith("endcap"):
                     module = importlib.import_module(name)

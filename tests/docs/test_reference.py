@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -27,6 +28,7 @@ def load_tool(name):
 
 
 reference = load_tool("reference")
+tables = load_tool("tables")
 
 
 @pytest.mark.parametrize("name", reference.PAGES)
@@ -34,6 +36,16 @@ def test_page_is_what_the_code_says(name):
     path = ROOT / name
     assert path.exists(), f"run `make reference`: {name} is missing"
     assert path.read_text() == reference.PAGES[name](), f"run `make reference`: {name} is stale"
+
+
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_table_is_what_the_result_of_the_benchmark_says(name):
+    page, result, render = tables.TABLES[name]
+    path = tables.RESULTS / f"{result}.json"
+    assert path.exists(), f"run `make bench NAME={result}`: {path.name} is missing"
+    text = (ROOT / page).read_text()
+    said = tables.filled(text, name, render(json.loads(path.read_text())))
+    assert text == said, f"run `make reference`: {page} is stale"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
