@@ -116,11 +116,13 @@ class ALS:
         gram = item_gram(self.item_factors_)
         confidence = self._confidence(self.history_)
         vectors = np.zeros((len(users), self.item_factors_.shape[1]), dtype=np.float32)
-        for row, user in enumerate(users.tolist()):
-            part = self.history_.part(user)
-            if part.start < part.stop:
-                rows = self.item_factors_[self.history_.items[part]]
-                vectors[row] = als_user_vector(rows, confidence[part], gram, self.config.reg)
+        # Thousands of tiny systems: waking threads for each costs ten times what it saves.
+        with threadpool_limits(1, "blas"):
+            for row, user in enumerate(users.tolist()):
+                part = self.history_.part(user)
+                if part.start < part.stop:
+                    rows = self.item_factors_[self.history_.items[part]]
+                    vectors[row] = als_user_vector(rows, confidence[part], gram, self.config.reg)
         return vectors
 
     def similar_items(self, items: ItemIdx, k: int) -> TopK:

@@ -1,0 +1,175 @@
+"""What the two-tower model is trained on: each basket, with the history strictly before it.
+
+Numpy only; the networks and their training are `tower_network.py` and `tower_training.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endcap.features.history import UserHistory, tower_weights
+from endcap.schema.dataset import Interactions
+from endcap.schema.types import ItemIdx, Timestamps
+
+WINDOW = 4
+"""How many times `max_history` events are searched for the latest distinct items."""
+
+_LATER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """Histories of several examples, one after another.
+
+    offsets: int64, shape (n_examples,): where the items of each example begin.
+    items: int32, shape (n,).
+    weights: float32, shape (n,), `features.history.tower_weights`, of each example summing to one.
+    """
+
+    offsets: NDArray[np.int64]
+    items: ItemIdx
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Baskets:
+    """All events by user and time, and the baskets in it that have a history.
+
+    item_idx, ts: of each event, shape (n_events,), sorted by user, then time, then item downwards.
+    n_so_far: how often the user has had the item up to and including this event.
+    next_same: the place of the user's next event with the same item, or a number beyond all.
+    start, stop: the events of each basket, shape (n_baskets,).
+    user_start: the first event of the basket's user.
+    weight_until: float64, shape (n_events + 1,): the sum of the weights of the events before each.
+    """
+
+    item_idx: ItemIdx
+    ts: Timestamps
+    n_so_far: NDArray[np.int32]
+    next_same: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    user_start: NDArray[np.int64]
+    weight_until: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def seeds(self, chosen: NDArray[np.int64], *, max_history: int, half_life_days: float) -> Seeds:
+        """Return what was known of each user at the moment of the chosen baskets.
+
+        That is `History.row(user).latest(max_history)` of the events strictly before the basket,
+        except that of somebody with very many repeats only the last `WINDOW * max_history` events
+        are searched.
+        """
+        start = self.start[chosen]
+        places = start[:, np.newaxis] + np.arange(-WINDOW * max_history, 0)
+        is_last = places >= self.user_start[chosen][:, np.newaxis]
+        places = np.maximum(places, 0)
+        is_last &= self.next_same[places] >= start[:, np.newaxis]
+        n_later = np.cumsum(is_last[:, ::-1], axis=1)[:, ::-1]
+        is_last &= n_later <= max_history
+        rows, columns = np.nonzero(is_last)
+        events = places[rows, columns]
+        weights = self._weights(events, self.ts[start][rows], half_life_days)
+        total = np.bincount(rows, weights=weights, minlength=len(chosen))
+        return Seeds(
+            offsets=np.searchsorted(rows, np.arange(len(chosen))),
+            items=self.item_idx[events],
+            weights=(weights / total[rows]).astype(np.float32),
+        )
+
+    def targets(
+        self, chosen: NDArray[np.int64], n_targets: int, *, rng: np.random.Generator
+    ) -> ItemIdx:
+        """Return items drawn from each basket with replacement, shape (n_chosen, n_targets).
+
+        An item is drawn in proportion to its weight.
+        """
+        low = self.weight_until[self.start[chosen]][:, np.newaxis]
+        high = self.weight_until[self.stop[chosen]][:, np.newaxis]
+        drawn = low + rng.random((len(chosen), n_targets)) * (high - low)
+        places = np.searchsorted(self.weight_until, drawn, side="right") - 1
+        # A draw may be rounded up to the very end of the basket.
+        places = np.minimum(places, self.stop[chosen][:, np.newaxis] - 1)
+        items: ItemIdx = self.item_idx[places]
+        return items
+
+    def target_weight(self, n_items: int) -> NDArray[np.float64]:
+        """Return how often each item is drawn as a target, but for a factor; shape (n_items,)."""
+        return np.bincount(
+            self.item_idx, weights=np.diff(self.weight_until), minlength=n_items
+        ).astype(np.float64)
+
+    def contents(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], ItemIdx]:
+        """Return all items of the chosen baskets: the place in `chosen`, and the item."""
+        n_events = (self.stop - self.start)[chosen]
+        rows = np.repeat(np.arange(len(chosen)), n_events)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(n_events) - n_events, n_events)
+        return rows, self.item_idx[self.start[chosen][rows] + within]
+
+    def _weights(
+        self, events: NDArray[np.int64], now_us: Timestamps, half_life_days: float
+    ) -> NDArray[np.float32]:
+        # The rule takes one moment; moving every time by its own moment gives each event its own.
+        last_ts = self.ts[events] - now_us
+        row = UserHistory(
+            items=self.item_idx[events],
+            counts=self.n_so_far[events].astype(np.float32),
+            first_ts=last_ts,
+            last_ts=last_ts,
+        )
+        return tower_weights(row, 0, half_life_days)
+
+
+def build_baskets(interactions: Interactions, *, repeat_weight: float) -> Baskets:
+    """Return the baskets of the interactions: the events of one user at one time.
+
+    The first basket of a user has no history and is left out as an example, and so is a basket
+    without any weight.
+
+    Args:
+        interactions: of all users.
+        repeat_weight: weight of an event whose user had had the item before; 1 for all others.
+
+    Cost: two sorts of the interactions.
+    """
+    # Downwards by item within a basket, so that of equally late items the smaller counts as later,
+    # as in `UserHistory.latest`.
+    order = np.lexsort((-interactions.item_idx, interactions.ts, interactions.user_idx))
+    users, items = interactions.user_idx[order], interactions.item_idx[order]
+    ts = interactions.ts[order]
+    n_so_far, next_same = _occurrences((users.astype(np.int64) << 32) | items)
+    new_user = np.diff(users, prepend=-1) != 0
+    start = np.flatnonzero(new_user | (np.diff(ts, prepend=-1) != 0))
+    stop = np.append(start[1:], len(ts))[: len(start)]
+    user_start = np.flatnonzero(new_user)[np.cumsum(new_user)[start] - 1]
+    weights = np.where(n_so_far > 1, repeat_weight, 1.0)
+    weight_until = np.concatenate([[0.0], np.cumsum(weights)])
+    is_example = (start > user_start) & (weight_until[stop] > weight_until[start])
+    return Baskets(
+        item_idx=items,
+        ts=ts,
+        n_so_far=n_so_far,
+        next_same=next_same,
+        start=start[is_example],
+        stop=stop[is_example],
+        user_start=user_start[is_example],
+        weight_until=weight_until,
+    )
+
+
+def _occurrences(pairs: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return of each entry the how-many-eth equal one it is, and where the next one is."""
+    order = np.argsort(pairs, kind="stable")
+    ordered = pairs[order]
+    is_first = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+    run_start = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
+    n_so_far = np.empty(len(pairs), dtype=np.int32)
+    n_so_far[order] = np.arange(len(pairs)) - run_start + 1
+    next_same = np.full(len(pairs), _LATER, dtype=np.int64)
+    next_same[order[:-1]] = np.where(is_first[1:], _LATER, order[1:])
+    return n_so_far, next_same
