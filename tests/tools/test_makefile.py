@@ -77,3 +77,12 @@ def test_ci_runs_what_people_run():
     for command in ("make check", "make test", "make demo SERVE=0", "ENDCAP_REQUIRE_SERVICES=1"):
         assert command in script
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_make_test_leaves_out_slow_tests_only():
+    """The browser tests are part of it: without a browser they skip and say why."""
+    command = shlex.split(make("-n", "test").splitlines()[-1])
+    assert command[command.index("-m") + 1] == "not slow and not gpu and not spark"
+    everything = shlex.split(make("-n", "test-all").splitlines()[-1])
+    assert everything[0] == "ENDCAP_REQUIRE_SERVICES=1"
+    assert "slow" not in everything[everything.index("-m") + 1]
