@@ -118,6 +118,22 @@ class TestVectors:
             scorer.user_vector(row.latest(MAX_TOWER_HISTORY), now_us=NOW_US),
         )
 
+    def test_of_an_item_that_nobody_had_als_says_nothing(self, bundle):
+        (never, *_) = np.flatnonzero(np.diff(bundle.shoppers_indptr) == 0)
+        row = UserHistory(
+            items=np.array([never], dtype=np.int32),
+            counts=np.ones(1, dtype=np.float32),
+            first_ts=np.array([NOW_US]),
+            last_ts=np.array([NOW_US]),
+        )
+        assert np.abs(bundle.als_item_factors[never]).max() < 1e-6
+        factors = np.array(bundle.als_item_factors)
+        factors[never] = 0
+        scorer = open_scorers(replace(bundle, als_item_factors=factors)).fold_in
+        assert scorer.rank(row, 10, now_us=NOW_US).k == 0
+        assert scorer.similar(int(never), 10).k == 0
+        assert never not in listed(scorer.rank(bundle.history.row(5), 400, now_us=NOW_US))
+
     def test_similar_items_do_not_include_the_item_itself(self, tower_bundle):
         scorers = open_scorers(tower_bundle)
         for scorer in (scorers.fold_in, scorers.tower):

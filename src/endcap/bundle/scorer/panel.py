@@ -31,6 +31,7 @@ def open_scorers(bundle: Bundle) -> Scorers:
     Cost: copies the vectors of the items that can be shown; loads the user tower.
     """
     available = np.flatnonzero(bundle.is_available).astype(np.int32)
+    is_sold = np.diff(bundle.shoppers_indptr) > 0
     neighbours = fold_in = tower = None
     if bundle.neighbour_items is not None and bundle.neighbour_sims is not None:
         neighbours = NeighbourScorer(
@@ -39,7 +40,7 @@ def open_scorers(bundle: Bundle) -> Scorers:
     if bundle.als_item_factors is not None:
         fold_in = FoldInScorer(
             bundle.als_item_factors,
-            available=available,
+            available=available[is_sold[available]],  # of others it knows nothing
             reg=bundle.als_reg,
             alpha=bundle.als_alpha,
             half_life_days=bundle.als_half_life_days,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.bundle.read import Bundle
+from endcap.bundle.scorer.positive import positive_part
 from endcap.features.popularity import NEVER, as_of
 from endcap.schema.types import DAY_US, ItemIdx, TopK, top_k
 
@@ -84,7 +85,7 @@ class ShopRanker:
     def _best(self, scores: NDArray[np.float64]) -> TopK:
         shown = scores.astype(np.float32)
         shown[self._unavailable] = -np.inf
-        return _positive(top_k(shown[np.newaxis], DEPTH))
+        return positive_part(top_k(shown[np.newaxis], DEPTH))
 
     def _trending(
         self, trending: NDArray[np.float64] | None, popular: NDArray[np.float64], *, now_us: int
@@ -146,14 +147,8 @@ class ShopRanks:
 
 
 def _best_of(members: ItemIdx, scores: NDArray[np.float64]) -> TopK:
-    best = _positive(top_k(scores[members].astype(np.float32)[np.newaxis], DEPTH))
+    best = positive_part(top_k(scores[members].astype(np.float32)[np.newaxis], DEPTH))
     return TopK(members[best.items], best.scores)
-
-
-def _positive(ranked: TopK) -> TopK:
-    """Return one row without what nobody took, and without padding."""
-    n_kept = int(np.count_nonzero(ranked.scores[0] > 0))
-    return TopK(ranked.items[:, :n_kept], ranked.scores[:, :n_kept])
 
 
 def _empty() -> TopK:

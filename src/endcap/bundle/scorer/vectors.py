@@ -12,6 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from endcap.bundle.index.exact import ExactIndex
+from endcap.bundle.scorer.positive import positive_part
 from endcap.features.fold_in import als_confidence, als_user_vector, item_gram
 from endcap.features.history import UserHistory, tower_weights
 from endcap.schema.types import ItemIdx, TopK
@@ -54,14 +55,14 @@ class FoldInScorer:
     def rank(
         self, history: UserHistory, k: int, *, now_us: int, exclude: ItemIdx | None = None
     ) -> TopK:
-        """Return the k best items of a history that is not empty, one padded row."""
+        """Return the k best items of a history that is not empty, one row, unpadded."""
         vector = self.user_vector(history, now_us=now_us)
-        return self._index.search(vector[np.newaxis], k, exclude=exclude)
+        return positive_part(self._index.search(vector[np.newaxis], k, exclude=exclude))
 
     def similar(self, item: int, k: int) -> TopK:
-        """Return the k items whose vectors agree most with one item's, one padded row."""
+        """Return the k items whose vectors agree most with one item's, one row, unpadded."""
         own = np.array([item], dtype=np.int32)
-        return self._index.search(self._factors[own], k, exclude=own)
+        return positive_part(self._index.search(self._factors[own], k, exclude=own))
 
 
 class TowerScorer:
@@ -108,11 +109,11 @@ class TowerScorer:
     def rank(
         self, history: UserHistory, k: int, *, now_us: int, exclude: ItemIdx | None = None
     ) -> TopK:
-        """Return the k best items of a history that is not empty, one padded row."""
+        """Return the k best items of a history that is not empty, one row, unpadded."""
         vector = self.user_vector(history, now_us=now_us)
-        return self._index.search(vector[np.newaxis], k, exclude=exclude)
+        return positive_part(self._index.search(vector[np.newaxis], k, exclude=exclude))
 
     def similar(self, item: int, k: int) -> TopK:
-        """Return the k items whose vectors agree most with one item's, one padded row."""
+        """Return the k items whose vectors agree most with one item's, one row, unpadded."""
         own = np.array([item], dtype=np.int32)
-        return self._index.search(self._vectors[own], k, exclude=own)
+        return positive_part(self._index.search(self._vectors[own], k, exclude=own))
