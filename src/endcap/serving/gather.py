@@ -87,7 +87,6 @@ def gather(
     user = bundle.user_index.get(user_id)
     learnt = empty_history() if user is None else bundle.history.row(user)
     taste = _merge(bundle, learnt, live)
-    sold = [recent for recent in live if recent.kind in SALES]
     purchases = [recent for recent in live if recent.kind is Kind.PURCHASE]
     bought = _merge(
         bundle, learnt if bundle.history_kind_verb == "bought" else empty_history(), purchases
@@ -97,10 +96,7 @@ def gather(
     for recent in reversed(session):
         newest_first.setdefault(recent.item_id, recent.kind)
     session_items = _indices(bundle, newest_first)
-    had = learnt.items if bundle.history_kind_verb != "viewed" else session_items
-    seen = np.unique(
-        np.concatenate([had, session_items, _indices(bundle, [one.item_id for one in sold])])
-    )
+    seen = _seen(bundle, learnt, live, session_items)
     return Context(
         bundle=bundle,
         ranks=ranks,
@@ -138,6 +134,14 @@ def _indices(bundle: Bundle, item_ids: Sequence[str] | dict[str, Kind]) -> ItemI
 def _merge(bundle: Bundle, row: UserHistory, events: Sequence[Recent]) -> UserHistory:
     times = np.array([recent.ts for recent in events], dtype=np.int64)
     return merge_events(row, _indices(bundle, [recent.item_id for recent in events]), times)
+
+
+def _seen(
+    bundle: Bundle, learnt: UserHistory, live: Sequence[Recent], session_items: ItemIdx
+) -> ItemIdx:
+    sold = _indices(bundle, [recent.item_id for recent in live if recent.kind in SALES])
+    had = learnt.items if bundle.history_kind_verb != "viewed" else sold
+    return np.unique(np.concatenate([had, sold, session_items]))
 
 
 def _off_limits(bundle: Bundle, session: Sequence[Recent], cart: Sequence[str]) -> ItemIdx:
