@@ -133,16 +133,22 @@ class TowerTrainer:
 
 
 @contextmanager
-def torch_settings(*, n_threads: int, seed: int) -> Iterator[None]:
-    """Use so many threads and this seed within the block, and what was before after it."""
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """Use so many threads within the block, and as many as before after it."""
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def torch_seed(seed: int) -> Iterator[None]:
+    """Draw from this seed within the block, and leave torch's own stream as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        yield
 
 
 def pick_device(wish: str) -> str:

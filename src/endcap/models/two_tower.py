@@ -20,7 +20,7 @@ from endcap.models.tower_examples import build_baskets
 from endcap.models.tower_export import ServedUserTower, export_onnx
 from endcap.models.tower_inputs import add_popularity, build_inputs, log_popularity
 from endcap.models.tower_network import ItemTower, UserTower
-from endcap.models.tower_training import TowerTrainer, pick_device, torch_settings
+from endcap.models.tower_training import TowerTrainer, pick_device, torch_seed, torch_threads
 from endcap.models.vectors import VectorRanking, nearest
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
@@ -62,7 +62,7 @@ class TwoTower:
         self.history_ = build_history(data.interactions, data.n_users)
         baskets = build_baskets(data.interactions, repeat_weight=self.config.repeat_weight)
         inputs = build_inputs(data, self.config, target_weight=baskets.target_weight(data.n_items))
-        with torch_settings(n_threads=self.config.n_threads, seed=int(rng.integers(2**31))):
+        with torch_threads(self.config.n_threads), torch_seed(int(rng.integers(2**31))):
             size, hidden = self.config.embedding_size - 2, self.config.hidden
             items = ItemTower(
                 n_ids=int(inputs.ids.max(initial=0)),
@@ -109,10 +109,13 @@ class TwoTower:
         """Return the vector of each user, float32, shape (n_users, d), of length one."""
         require_fitted(self, "item_vectors_")
         vectors = np.empty((len(users), self.item_vectors_.shape[1]), dtype=np.float32)
-        for row, user in enumerate(users.tolist()):
-            latest = self.history_.row(user).latest(self.config.max_history)
-            weights = tower_weights(latest, self.now_us_, self.config.half_life_days)
-            vectors[row] = self.user_tower_.vector(self.item_vectors_[latest.items], weights)
+        # One by one, so that a user has the same vector alone as among others; and thousands of
+        # tiny networks are not worth waking a thread for.
+        with torch_threads(1):
+            for row, user in enumerate(users.tolist()):
+                latest = self.history_.row(user).latest(self.config.max_history)
+                weights = tower_weights(latest, self.now_us_, self.config.half_life_days)
+                vectors[row] = self.user_tower_.vector(self.item_vectors_[latest.items], weights)
         return vectors
 
     def similar_items(self, items: ItemIdx, k: int) -> TopK:
