@@ -53,6 +53,8 @@ def test_a_catalogue_file_describes_the_items(
     assert (counts.catalogue_rows_in, counts.catalogue_quarantined) == (5, 3)
     assert (counts.items, counts.items_with_interactions) == (3, 2)
     assert (counts.rows_in, counts.kept, counts.quarantined) == (2, 2, 0)
+    assert counts.quarantined_by_reason == {}
+    assert counts.catalogue_quarantined_by_reason["not JSON"] == 1
 
 
 def test_attributes_are_codes_in_the_order_of_their_names(

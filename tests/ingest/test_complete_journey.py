@@ -31,6 +31,12 @@ def test_every_source_row_is_accounted_for(journey_cut: Snapshot) -> None:
         "tobacco is not advertised",
     }
     assert counts.catalogue_rows_in == 92_331
+    # Fuel that was not sold either has two reasons, and is one row.
+    assert counts.quarantined < sum(counts.quarantined_by_reason.values())
+    assert counts.catalogue_quarantined_by_reason.keys() == {
+        "not goods of a home page",
+        "tobacco is not advertised",
+    }
 
 
 def test_the_source_is_read_as_purchases(journey_cut: Snapshot) -> None:

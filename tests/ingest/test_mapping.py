@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from endcap.ingest.mapping import interaction_roles, is_positional, item_roles, parse_mapping
+from endcap.ingest.mapping import check_roles, interaction_roles, is_positional, item_roles
 from endcap.schema.columns import Kind
 from endcap.schema.errors import DataError, SettingsError
 
@@ -101,13 +101,12 @@ def test_item_columns_are_mapped_with_a_prefix() -> None:
         item_roles(["title"], {}, where="f")
 
 
-def test_pairs_are_parsed() -> None:
-    assert parse_mapping(["user_id=a b", " ts = when=x "]) == {"user_id": "a b", "ts": "when=x"}
-    for pair in ("user_id", "=x", "user_id="):
-        with pytest.raises(SettingsError, match="is not a mapping"):
-            parse_mapping([pair])
-    with pytest.raises(SettingsError, match="'userid' is not a role"):
-        parse_mapping(["userid=x"])
+def test_only_roles_can_be_mapped() -> None:
+    check_roles({"user_id": "a", "total": "b", "item.name": "c"})
+    for role in ("userid", "item.price_usd", "name"):
+        with pytest.raises(SettingsError, match=f"'{role}' is not a role") as caught:
+            check_roles({role: "x"})
+        assert "item.image_url" in caught.value.mend
 
 
 def test_positions_mean_that_there_is_no_header() -> None:

@@ -193,7 +193,7 @@ def test_parquet_types_do_not_matter(ingest_file: Ingest, rows_of: Rows, tmp_pat
         ("x.jsonl", b'[{"user_id": 1},\n{"user_id": 2}]\n', "none of the first"),
         ("x.jsonl", b"user_id,item_id\n1,2\n", "none of the first"),
         ("x.csv", b"\n\n", "first line is empty"),
-        ("x.csv", b"user_id,item_id,ts\n", "none of 0 rows can be used"),
+        ("x.csv", b"user_id,item_id,ts\n", "none of 0 rows can be used: there are none"),
     ],
 )
 def test_what_is_no_table_is_refused(

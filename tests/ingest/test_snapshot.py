@@ -212,7 +212,10 @@ def test_a_manifest_that_is_none_is_refused(ingest_file: Ingest, text: str) -> N
 
 
 def test_counts_that_do_not_add_up_cannot_be_made() -> None:
-    fine = dict.fromkeys(Counts.model_fields, 0) | {"quarantined_by_reason": {}}
+    fine = dict.fromkeys(Counts.model_fields, 0) | {
+        "quarantined_by_reason": {},
+        "catalogue_quarantined_by_reason": {},
+    }
     Counts(**fine | {"rows_in": 4, "kept": 1, "quarantined": 2, "removed_by_k_core": 1})
     with pytest.raises(ValueError, match="4 rows came in, but 1 were kept and 2 put aside"):
         Counts(**fine | {"rows_in": 4, "kept": 1, "quarantined": 2})

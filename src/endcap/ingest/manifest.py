@@ -57,6 +57,7 @@ class Counts(_Part):
     catalogue_rows_in: int
     catalogue_quarantined: int
     quarantined_by_reason: dict[str, int]
+    catalogue_quarantined_by_reason: dict[str, int]
 
     @model_validator(mode="after")
     def _add_up(self) -> Counts:

@@ -6,7 +6,7 @@ Knows names only; whether the values are any good is for `clean`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from endcap.schema.columns import Kind
@@ -59,24 +59,6 @@ class Roles:
 
     columns: Mapping[str, str]
     kind: Kind | None
-
-
-def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
-    """Return `["user_id=reviewerID"]` as a mapping from role to column.
-
-    Raises:
-        SettingsError: a pair has no `=`, or its left side is no role.
-    """
-    mapping: dict[str, str] = {}
-    for pair in pairs:
-        role, equals, column = (part.strip() for part in pair.partition("="))
-        if not (role and equals and column):
-            raise SettingsError(
-                f"{pair!r} is not a mapping", where="--map", mend="Write it as user_id=reviewerID"
-            )
-        mapping[role] = column
-    check_roles(mapping)
-    return mapping
 
 
 def check_roles(mapping: Mapping[str, str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from endcap.ingest.thin import k_core, sample_users
 from endcap.ingest.write import publish, write_tables
 from endcap.schema.errors import DataError
 from endcap.schema.types import DAY_US, SECOND_US
-from endcap.telemetry import console, step
+from endcap.telemetry import step
 
 HISTORICAL_AFTER_US = 30 * DAY_US
 
@@ -65,6 +66,7 @@ class _Job:
     item_mapping: dict[str, str]
     n_catalogue_rows: int = 0
     n_refused_items: int = 0
+    refused_by_reason: Counter[str] = field(default_factory=Counter)
 
 
 def run(recipe: Recipe, root: Path, scratch: Path, *, thinning: Thinning, now_us: int) -> Path:
@@ -127,7 +129,7 @@ def _open(job: _Job, path: Path, scratch: Path, *, label: str) -> RawTable:
     staged = stage(path, scratch, label=label)
     job.files.append(staged)
     if staged.n_replaced:
-        _warn(job, f"{path.name}: {staged.n_replaced:,} characters were not UTF-8")
+        job.warnings.append(f"{path.name}: {staged.n_replaced:,} characters were not UTF-8")
     positional = is_positional(job.recipe.mapping) and label == "interactions"
     return open_table(job.db, staged, positional=positional)
 
@@ -145,15 +147,16 @@ def _read_catalogue(job: _Job, scratch: Path) -> None:
             job.item_mapping = item_roles(table.columns, job.recipe.mapping, where=str(path))
             job.n_catalogue_rows = read_items(job.db, table, job.item_mapping)
     job.n_refused_items = count(job.db, "SELECT count(*) FROM quarantine")
+    job.refused_by_reason = _reasons(job.db)
 
 
 def _check_usable(job: _Job, cleaned: Cleaned) -> None:
     """Complain when nothing is left, and warn when the size is not the published one."""
     if cleaned.n_kept == 0:
-        reasons = job.db.execute(COUNT_REASONS).fetchmany(3)
+        reasons = (_reasons(job.db) - job.refused_by_reason).most_common(3)
         raise DataError(
             f"none of {cleaned.n_rows:,} rows can be used: "
-            + ", ".join(f"{reason} ({n:,})" for reason, n in reasons),
+            + (", ".join(f"{reason} ({n:,})" for reason, n in reasons) or "there are none"),
             where=str(job.recipe.interactions),
             mend="Check the mapping of the columns",
         )
@@ -165,7 +168,7 @@ def _check_usable(job: _Job, cleaned: Cleaned) -> None:
     wanted = (published.n_rows, published.n_users, published.n_items)
     for what, n_found, n_wanted in zip(("rows", "users", "items"), found, wanted, strict=True):
         if n_found != n_wanted:
-            _warn(job, f"{n_found:,} {what}, but {n_wanted:,} are published")
+            job.warnings.append(f"{n_found:,} {what}, but {n_wanted:,} are published")
 
 
 def _finish(job: _Job, thinning: Thinning) -> tuple[int, int]:
@@ -199,8 +202,13 @@ def _counts(job: _Job, cleaned: Cleaned, removed: tuple[int, int]) -> Counts:
         items_with_interactions=n_touched,
         catalogue_rows_in=job.n_catalogue_rows,
         catalogue_quarantined=job.n_refused_items,
-        quarantined_by_reason=dict(db.execute(COUNT_REASONS).fetchall()),
+        quarantined_by_reason=dict((_reasons(db) - job.refused_by_reason).most_common()),
+        catalogue_quarantined_by_reason=dict(job.refused_by_reason.most_common()),
     )
+
+
+def _reasons(db: DuckDBPyConnection) -> Counter[str]:
+    return Counter(dict(db.execute(COUNT_REASONS).fetchall()))
 
 
 def _span(db: DuckDBPyConnection) -> TimeSpan:
@@ -214,8 +222,3 @@ def _source_file(file: StagedFile) -> SourceFile:
 
 def _iso(ts_us: int) -> str:
     return datetime.fromtimestamp(ts_us / SECOND_US, tz=UTC).isoformat(timespec="seconds")
-
-
-def _warn(job: _Job, text: str) -> None:
-    job.warnings.append(text)
-    console.print(f"  [yellow]{text}[/yellow]")
