@@ -62,6 +62,7 @@ def context_of(
         now_us=now_us - now_us % STEP_US,
         live_popular=state.popular_counts,
         live_trending=state.trending_counts,
+        live_shoppers=state.shoppers,
     )
     return gather(bundle, state, user_id, now_us, scorers=scorers, ranks=ranks)
 

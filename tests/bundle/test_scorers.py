@@ -22,12 +22,13 @@ def listed(ranked):
     return [item for item in ranked.items[0].tolist() if item != NO_ITEM]
 
 
-def ranks_at(bundle, now_us=NOW_US, *, popular=None, trending=None):
+def ranks_at(bundle, now_us=NOW_US, *, popular=None, trending=None, shoppers=None):
     none = np.zeros(bundle.n_items)
     return ShopRanker(bundle).at(
         now_us=now_us,
         live_popular=none if popular is None else popular,
         live_trending=none if trending is None else trending,
+        live_shoppers=shoppers or {},
     )
 
 

@@ -122,3 +122,17 @@ def test_a_time_far_from_the_origin_does_not_break_the_counts():
     state = applied(event("e1", "milk", Kind.PURCHASE, ts=90 * 365 * DAY_US))
     assert np.isfinite(state.trending_counts).all()
     assert state.version("ann") == 1
+
+
+def test_remembers_who_had_an_item_and_when_last():
+    state = applied(
+        event("e1", "milk", Kind.PURCHASE, ts=5),
+        event("e2", "milk", Kind.PURCHASE, ts=3),
+        event("e3", "milk", Kind.PURCHASE, user="bob", ts=4),
+        event("e4", "milk", Kind.RATING, user="bob", ts=6),
+        event("e5", "tea", Kind.VIEW),
+    )
+    assert state.shoppers == {
+        Kind.PURCHASE: {0: {"ann": 5, "bob": 4}},
+        Kind.RATING: {0: {"bob": 6}},
+    }

@@ -56,6 +56,7 @@ def test_any_order_with_repetitions_gives_the_same_state(events, random):
         assert first.recent(user) == second.recent(user)
         assert first.version(user) == second.version(user)
         assert first.cart(user) == second.cart(user)
+    assert first.shoppers == second.shoppers
     np.testing.assert_allclose(first.trending_counts, second.trending_counts, rtol=1e-9)
     np.testing.assert_allclose(first.popular_counts, second.popular_counts, rtol=1e-9)
 

@@ -163,6 +163,14 @@ class TestWhatOneActDoes:
         acts = [(f"shopper-{n}", Kind.PURCHASE, item, 5) for n in range(30)]
         assert items_of(shelf_of(home(bundle, "nobody", *acts), "trending"))[0] == item
 
+    def test_live_purchases_keep_the_week_alive(self, bundle):
+        buyers = [(f"shopper-{n}", Kind.PURCHASE, f"item-{n % 5:03d}", 5) for n in range(20)]
+        later_us = WALL_NOW_US + 30 * DAY_US
+        ages = [(user, kind, item, -30 * 86_400 + 5) for user, kind, item, _ in buyers]
+        shelf = shelf_of(home(bundle, "nobody", *ages, wall_us=later_us), "trending")
+        assert {slot.item_id for slot in shelf.slots} == {f"item-{n:03d}" for n in range(5)}
+        assert {slot.reason for slot in shelf.slots} == {"Bought by 4 shoppers in the last 7 days"}
+
 
 class TestTime:
     def test_the_clock_shift_makes_the_end_of_the_data_now(self, bundle):

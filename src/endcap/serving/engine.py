@@ -110,6 +110,7 @@ class Engine:
                 now_us=step_us,
                 live_popular=self.state.popular_counts,
                 live_trending=self.state.trending_counts,
+                live_shoppers=self.state.shoppers,
             )
             self._ranks = (key, ranks)
         return self._ranks[1]

@@ -10,6 +10,7 @@ import numpy as np
 from endcap.bundle.read import Bundle
 from endcap.bundle.scorer.panel import Scorers
 from endcap.bundle.scorer.ranked import WEEK_US
+from endcap.bundle.scorer.shoppers import Shoppers
 from endcap.schema.columns import NAME
 from endcap.schema.types import DAY_US, NO_ITEM, ItemIdx
 from endcap.serving.candidates import Candidates, Source
@@ -36,9 +37,9 @@ def explain(context: Context, chosen: Candidates, scorers: Scorers) -> list[str]
     ]
 
 
-def reason_for_pair(bundle: Bundle, item: int, other: int) -> str:
+def reason_for_pair(bundle: Bundle, shoppers: Shoppers, item: int, other: int) -> str:
     """Return why an item stands beside another one that everybody can see."""
-    return _together(bundle, item, other, "both") or _total(bundle, item)
+    return _together(bundle, item, other, "both") or _total(bundle, shoppers, item)
 
 
 def name_of(bundle: Bundle, item: int) -> str:
@@ -63,9 +64,11 @@ def _reason(context: Context, item: int, source: Source, seed: int) -> str:
         case Source.REPEAT:
             return _repeat(context, item)
         case Source.BECAUSE if context.anchor is not None:
-            return reason_for_pair(context.bundle, item, context.anchor.item)
+            return reason_for_pair(
+                context.bundle, context.ranks.shoppers, item, context.anchor.item
+            )
         case Source.ITEM_KNN | Source.ALS | Source.TWO_TOWER | Source.SESSION:
-            return _with_seed(context.bundle, item, seed)
+            return _with_seed(context, item, seed)
         case Source.NEW:
             return _first(context, item)
         case Source.TRENDING:
@@ -81,12 +84,12 @@ def _repeat(context: Context, item: int) -> str:
     return f"Bought {n_times} times, last {last}" if n_times > 1 else f"Bought once, {last}"
 
 
-def _with_seed(bundle: Bundle, item: int, seed: int) -> str:
-    if seed == NO_ITEM:
-        return _total(bundle, item)
-    return _together(bundle, item, seed, f"this and {name_of(bundle, seed)}") or _total(
-        bundle, item
-    )
+def _with_seed(context: Context, item: int, seed: int) -> str:
+    together = ""
+    if seed != NO_ITEM:
+        named = f"this and {name_of(context.bundle, seed)}"
+        together = _together(context.bundle, item, seed, named)
+    return together or _total(context.bundle, context.ranks.shoppers, item)
 
 
 def _together(bundle: Bundle, item: int, other: int, what: str) -> str:
@@ -97,15 +100,15 @@ def _together(bundle: Bundle, item: int, other: int, what: str) -> str:
 
 
 def _lately(context: Context, item: int, *, window_us: int) -> str:
-    n_shoppers = context.bundle.n_shoppers_since(item, context.now_us - window_us)
+    n_shoppers = context.ranks.shoppers.n_since(item, context.now_us - window_us)
     if n_shoppers < MIN_SHOPPERS:
-        return _total(context.bundle, item)
+        return _total(context.bundle, context.ranks.shoppers, item)
     verb = context.bundle.history_kind_verb.capitalize()
     return f"{verb} by {n_shoppers:,} shoppers in the last {window_us // DAY_US} days"
 
 
-def _total(bundle: Bundle, item: int) -> str:
-    n_shoppers = bundle.n_shoppers(item)
+def _total(bundle: Bundle, shoppers: Shoppers, item: int) -> str:
+    n_shoppers = shoppers.n_ever(item)
     if n_shoppers == 0:
         return "In our range"
     verb = bundle.history_kind_verb.capitalize()
@@ -115,7 +118,7 @@ def _total(bundle: Bundle, item: int) -> str:
 def _first(context: Context, item: int) -> str:
     first_us = context.bundle.first_seen_us
     if first_us is None:
-        return _total(context.bundle, item)
+        return _total(context.bundle, context.ranks.shoppers, item)
     verb = context.bundle.history_kind_verb
     first = _FIRST.get(verb, f"First {verb}")
     return f"{first} {ago(context.now_us - int(first_us[item]))}"
@@ -127,7 +130,8 @@ def _seeds(context: Context, chosen: Candidates, scorers: Scorers) -> ItemIdx:
     asked = np.array([source in _BY_TASTE for source in chosen.source.tolist()])
     if not asked.any():
         return none
-    seeds, weights = (part[:N_NAMED_SEEDS] for part in heaviest_seeds(context))
+    all_seeds, all_weights = heaviest_seeds(context)
+    seeds, weights = all_seeds[:N_NAMED_SEEDS], all_weights[:N_NAMED_SEEDS]
     found = none
     if scorers.neighbours is not None:
         found = scorers.neighbours.strongest_seeds(chosen.items, seeds, weights)

@@ -48,7 +48,7 @@ def similar_items(
             position=position,
             score=score,
             source=SOURCE_NAMES[source],
-            reason=reason_for_pair(bundle, other, item),
+            reason=reason_for_pair(bundle, ranks.shoppers, other, item),
         )
         for position, (other, score, source) in enumerate(
             zip(chosen.items.tolist(), chosen.scores.tolist(), chosen.source.tolist(), strict=True)

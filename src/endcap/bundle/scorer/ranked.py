@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from endcap.bundle.read import Bundle
 from endcap.bundle.scorer.positive import positive_part
+from endcap.bundle.scorer.shoppers import LiveShoppers, Shoppers
 from endcap.features.popularity import NEVER, as_of
 from endcap.schema.types import DAY_US, ItemIdx, TopK, top_k
 
@@ -47,6 +48,7 @@ class ShopRanker:
         now_us: int,
         live_popular: NDArray[np.float64],
         live_trending: NDArray[np.float64],
+        live_shoppers: LiveShoppers,
     ) -> ShopRanks:
         """Return the rankings of one moment.
 
@@ -55,6 +57,7 @@ class ShopRanker:
             live_popular: forward-decayed counts of what happened since the bundle was made, on its
                 half-life and origin, shape (n_items,).
             live_trending: the same with the half-life of trending.
+            live_shoppers: who did what with which item since; see `Shoppers`.
 
         Cost: a few passes over all items; keep the result until a count changes.
         """
@@ -73,9 +76,11 @@ class ShopRanker:
                 origin_us=bundle.decay_origin_us,
                 half_life_days=bundle.trending_half_life_days,
             )
+        shoppers = Shoppers(bundle, live_shoppers)
         return ShopRanks(
+            shoppers=shoppers,
             popular=self._best(popular),
-            trending=self._trending(trending, popular, now_us=now_us),
+            trending=self._trending(trending, popular, shoppers, now_us=now_us),
             newest=self._newest(popular if trending is None else trending, now_us=now_us),
             popular_counts=popular,
             members=self._members,
@@ -88,7 +93,12 @@ class ShopRanker:
         return positive_part(top_k(shown[np.newaxis], DEPTH))
 
     def _trending(
-        self, trending: NDArray[np.float64] | None, popular: NDArray[np.float64], *, now_us: int
+        self,
+        trending: NDArray[np.float64] | None,
+        popular: NDArray[np.float64],
+        shoppers: Shoppers,
+        *,
+        now_us: int,
     ) -> TopK:
         """Return what sells more than it usually does, and to several people this week.
 
@@ -104,7 +114,7 @@ class ShopRanker:
         kept = [
             place
             for place, item in enumerate(best.items[0].tolist())
-            if bundle.n_shoppers_since(item, since_us) >= MIN_WEEK_SHOPPERS
+            if shoppers.n_active_since(item, since_us) >= MIN_WEEK_SHOPPERS
         ]
         return TopK(best.items[:, kept], best.scores[:, kept])
 
@@ -126,6 +136,7 @@ class ShopRanks:
     def __init__(
         self,
         *,
+        shoppers: Shoppers,
         popular: TopK,
         trending: TopK,
         newest: TopK,
@@ -133,6 +144,7 @@ class ShopRanks:
         members: Sequence[ItemIdx],
         departments: tuple[int, ...],
     ) -> None:
+        self.shoppers = shoppers
         self.popular, self.trending, self.newest = popular, trending, newest
         self._counts, self._members = popular_counts, members
         self.departments = departments
