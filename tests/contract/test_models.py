@@ -1,0 +1,63 @@
+"""The laws of a model, over every model that we bring, each with settings for small data."""
+
+import pytest
+
+from endcap.models.als import ALS, ALSConfig
+from endcap.models.item_knn import ItemKNN, ItemKNNConfig
+from endcap.models.popular import Popular
+from endcap.models.repeat import Repeat
+from endcap.models.tower_config import TwoTowerConfig
+from endcap.models.trending import Trending
+from endcap.models.two_tower import TwoTower
+from endcap.testing.models import PersistentContract, PersonalContract, SimilarItemsContract
+
+
+class TestPopular(PersistentContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        return Popular
+
+
+class TestTrending(PersistentContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        return Trending
+
+
+class TestRepeat(PersistentContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        return Repeat
+
+
+class TestItemKNN(PersonalContract, PersistentContract, SimilarItemsContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        return lambda: ItemKNN(ItemKNNConfig(n_neighbours=15))
+
+
+class TestALS(PersonalContract, PersistentContract, SimilarItemsContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        return lambda: ALS(ALSConfig(embedding_size=8, iterations=5, reg=0.1, n_threads=1))
+
+
+class TestTwoTower(PersonalContract, PersistentContract, SimilarItemsContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        config = TwoTowerConfig(
+            embedding_size=18,
+            hidden=16,
+            batch_size=64,
+            n_negatives=32,
+            epochs=12,
+            learning_rate=0.02,
+            n_threads=1,
+        )
+        return lambda: TwoTower(config)
