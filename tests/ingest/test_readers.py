@@ -204,6 +204,19 @@ def test_what_is_no_table_is_refused(
     assert name in caught.value.where
 
 
+def test_a_parquet_file_that_is_damaged_inside_is_named(
+    ingest_file: Ingest, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.parquet"
+    query = "SELECT n AS user_id, n % 7 AS item_id, 1500000000 + n AS ts FROM range(50000) t(n)"
+    write_parquet(path, query)
+    data = bytearray(path.read_bytes())
+    data[1000:1400] = bytes(400)
+    with pytest.raises(DataError, match="cannot be read to its end") as caught:
+        ingest_file("p.parquet", bytes(data))
+    assert caught.value.where == str(path)
+
+
 def test_an_array_of_objects_comes_with_the_remedy(ingest_file: Ingest) -> None:
     with pytest.raises(DataError) as caught:
         ingest_file("array.json", json.dumps(OBJECTS, indent=1))

@@ -96,6 +96,15 @@ def test_what_cannot_be_read_is_named(
     assert name in caught.value.where
 
 
+def test_a_file_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows.csv").write_bytes(TEXT)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(DataError, match="may not be read"):
+        stage(tmp_path / "rows.csv", tmp_path, label="x")
+
+
 def test_a_directory_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="directory"):
         stage(tmp_path, tmp_path, label="x")

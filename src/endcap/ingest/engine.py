@@ -13,6 +13,8 @@ from string import Template
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from endcap.schema.errors import DataError
+
 MEMORY_LIMIT = "2GiB"
 
 
@@ -35,6 +37,20 @@ def connect(scratch: Path) -> Iterator[DuckDBPyConnection]:
         yield db
     finally:
         db.close()
+
+
+@contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Turn what the engine says about its input into a `DataError` that names the file.
+
+    A mistake in our own SQL stays what it is.
+    """
+    try:
+        yield
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.OutOfMemoryException) as error:
+        raise DataError(
+            f"the file cannot be read to its end: {str(error).splitlines()[0]}", where=str(path)
+        ) from error
 
 
 def fill(template: str, **parts: str) -> str:

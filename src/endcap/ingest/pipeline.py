@@ -13,7 +13,7 @@ from endcap import __version__
 from endcap.ingest import complete_journey
 from endcap.ingest.catalogue import complete_from_rows, create_catalogue, read_items
 from endcap.ingest.clean import Cleaned, clean
-from endcap.ingest.engine import connect, count
+from endcap.ingest.engine import blaming, connect, count
 from endcap.ingest.ids import index_ids
 from endcap.ingest.manifest import (
     Config,
@@ -88,7 +88,7 @@ def run(recipe: Recipe, root: Path, scratch: Path, *, thinning: Thinning, now_us
         table = _open(job, recipe.interactions, scratch, label="interactions")
         roles = interaction_roles(table.columns, recipe.mapping, where=str(recipe.interactions))
         in_catalogue = recipe.name == complete_journey.NAME
-        with step(f"Reading {recipe.interactions.name}"):
+        with step(f"Reading {recipe.interactions.name}"), blaming(recipe.interactions):
             cleaned = clean(db, table, roles, now_us=now_us, in_catalogue=in_catalogue)
         _check_usable(job, cleaned)
         with step("Thinning and indexing" if thinning else "Indexing"):
@@ -139,7 +139,7 @@ def _read_catalogue(job: _Job, scratch: Path) -> None:
     path = job.recipe.items
     if path is None:
         return
-    with step(f"Reading {path.name}"):
+    with step(f"Reading {path.name}"), blaming(path):
         table = _open(job, path, scratch, label="items")
         if job.recipe.name == complete_journey.NAME:
             job.n_catalogue_rows = complete_journey.read_products(job.db, table.file)

@@ -9,6 +9,7 @@ import codecs
 import gzip
 import hashlib
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -99,6 +100,8 @@ def _form(path: Path) -> tuple[Format, bool]:
         raise DataError("a directory is not a data file", where=str(path), mend="Name one file")
     if not path.is_file():
         raise DataError("no such file", where=str(path))
+    if not os.access(path, os.R_OK):
+        raise DataError("the file may not be read by this user", where=str(path))
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = suffixes[-1:] == [".gz"]
     if packed:
