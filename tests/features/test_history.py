@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+
+from endcap.features.history import (
+    build_history,
+    empty_history,
+    merge_events,
+    recency_weights,
+    seed_weights,
+    tower_weights,
+)
+from endcap.schema.dataset import Interactions
+from endcap.schema.types import DAY_US
+
+
+def interactions(events):
+    """Interactions from (user, item, ts), in time order."""
+    events = sorted(events, key=lambda event: event[2])
+    n = len(events)
+    columns = np.array(events, dtype=np.int64).reshape(n, 3)
+    return Interactions(
+        user_idx=columns[:, 0].astype(np.int32),
+        item_idx=columns[:, 1].astype(np.int32),
+        kind=np.full(n, 3, dtype=np.uint8),
+        value=np.full(n, 4.0, dtype=np.float32),
+        price=np.full(n, np.nan, dtype=np.float32),
+        ts=columns[:, 2],
+    )
+
+
+def as_rows(history):
+    return list(
+        zip(
+            history.items.tolist(),
+            history.counts.tolist(),
+            history.first_ts.tolist(),
+            history.last_ts.tolist(),
+            strict=True,
+        )
+    )
+
+
+EVENTS = [(2, 7, 10), (0, 5, 20), (0, 3, 30), (0, 5, 40), (2, 7, 50), (0, 5, 60)]
+
+
+def test_counts_events_not_quantities_and_sorts_by_item():
+    history = build_history(interactions(EVENTS), 4)
+    assert history.n_users == 4
+    assert history.indptr.tolist() == [0, 2, 2, 3, 3]
+    assert as_rows(history.row(0)) == [(3, 1.0, 30, 30), (5, 3.0, 20, 60)]
+    assert as_rows(history.row(2)) == [(7, 2.0, 10, 50)]
+    assert [a.dtype.name for a in (history.items, history.counts, history.first_ts)] == [
+        "int32",
+        "float32",
+        "int64",
+    ]
+
+
+@pytest.mark.parametrize("user", [1, 3, 4, 99, -1])
+def test_who_has_no_history_has_an_empty_row(user):
+    history = build_history(interactions(EVENTS), 4)
+    assert len(history.row(user)) == 0
+    assert history.items[history.part(user)].tolist() == []
+
+
+def test_no_interactions_at_all():
+    history = build_history(interactions([]), 2)
+    assert history.indptr.tolist() == [0, 0, 0]
+    assert as_rows(history) == []
+
+
+def test_the_largest_indices_are_told_apart():
+    top = np.iinfo(np.int32).max
+    history = build_history(interactions([(0, top, 1), (1, 0, 2), (1, top, 3)]), 2)
+    assert history.row(0).items.tolist() == [top]
+    assert history.row(1).items.tolist() == [0, top]
+
+
+def test_merging_events_changes_nothing_of_the_old_row():
+    row = build_history(interactions(EVENTS), 4).row(0)
+    before = as_rows(row)
+    merged = merge_events(row, np.array([9, 3, 9], dtype=np.int32), np.array([70, 5, 65]))
+    assert as_rows(row) == before
+    assert as_rows(merged) == [(3, 2.0, 5, 30), (5, 3.0, 20, 60), (9, 2.0, 65, 70)]
+
+
+def test_merging_into_nothing_and_merging_nothing():
+    merged = merge_events(empty_history(), np.array([4], dtype=np.int32), np.array([8]))
+    assert as_rows(merged) == [(4, 1.0, 8, 8)]
+    none = np.empty(0, dtype=np.int32)
+    assert merge_events(merged, none, none.astype(np.int64)) is merged
+
+
+def test_latest_keeps_the_newest_and_of_equals_the_smaller_item():
+    row = build_history(interactions([(0, 1, 10), (0, 6, 30), (0, 4, 20), (0, 2, 20)]), 1).row(0)
+    assert row.latest(1).items.tolist() == [6]
+    assert row.latest(2).items.tolist() == [2, 6]
+    assert row.latest(3).items.tolist() == [2, 4, 6]
+    assert row.latest(4) is row
+    assert as_rows(row.latest(2)) == [(2, 1.0, 20, 20), (6, 1.0, 30, 30)]
+
+
+def test_recency_halves_every_half_life_and_never_exceeds_one():
+    now = 100 * DAY_US
+    ts = np.array([100, 93, 86, 130]) * DAY_US
+    weights = recency_weights(ts, now_us=now, half_life_days=7.0)
+    assert weights.dtype == np.float32
+    np.testing.assert_allclose(weights, [1, 0.5, 0.25, 1])
+
+
+def test_seed_weights_grow_with_the_logarithm_of_the_count():
+    history = build_history(interactions([(0, 1, 0), (0, 2, 0), (0, 2, 0), (0, 2, 0)]), 1)
+    weights = seed_weights(history, now_us=30 * DAY_US, half_life_days=30.0)
+    np.testing.assert_allclose(weights, 0.5 * np.log1p([1, 3]), rtol=1e-6)
+
+
+def test_a_very_old_item_is_not_taken_for_padding():
+    row = build_history(interactions([(0, 1, 0)]), 1).row(0)
+    assert seed_weights(row, now_us=10**6 * DAY_US, half_life_days=1.0)[0] == 0
+    assert tower_weights(row, 10**6 * DAY_US, 1.0)[0] > 0
