@@ -92,14 +92,15 @@ lines = st.one_of(
 def test_no_line_of_json_is_lost(chosen: list[str]) -> None:
     good = json.dumps(dict(zip(("user_id", "item_id", "ts"), GOOD, strict=True)))
     with folder() as root:
-        content = "\n".join([good, *chosen]) + "\n"
+        everything = [*[good] * (len(chosen) + 1), *chosen]
+        content = "\n".join(everything) + "\n"
         (root / "rows.jsonl").write_bytes(content.encode())
         snapshot = ingest(str(root / "rows.jsonl"), root=root, clock=lambda: NOW_S)
         counts = snapshot.manifest.counts
-        assert counts.rows_in == len(chosen) + 1
+        assert counts.rows_in == len(everything) == counts.kept + counts.quarantined
         put_aside = number_of_put_aside(snapshot.path)
         assert len(put_aside) == len({*put_aside}) == counts.quarantined
-        assert {*put_aside} <= {*range(2, len(chosen) + 2)}
+        assert {*put_aside} <= {*range(len(chosen) + 2, len(everything) + 1)}
 
 
 @given(st.sets(st.text(st.characters(codec="utf-8"), min_size=1)), st.data())
