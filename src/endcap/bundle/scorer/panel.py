@@ -14,6 +14,9 @@ from endcap.bundle.scorer.neighbours import NeighbourScorer
 from endcap.bundle.scorer.ranked import ShopRanker
 from endcap.bundle.scorer.vectors import FoldInScorer, TowerScorer
 
+MIN_TAKERS = 2
+"""Of an item that fewer users had, collaborative filtering knows at most who had it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scorers:
@@ -31,7 +34,7 @@ def open_scorers(bundle: Bundle) -> Scorers:
     Cost: copies the vectors of the items that can be shown; loads the user tower.
     """
     available = np.flatnonzero(bundle.is_available).astype(np.int32)
-    is_sold = np.diff(bundle.shoppers_indptr) > 0
+    is_shared = np.diff(bundle.shoppers_indptr) >= MIN_TAKERS
     neighbours = fold_in = tower = None
     if bundle.neighbour_items is not None and bundle.neighbour_sims is not None:
         neighbours = NeighbourScorer(
@@ -40,7 +43,7 @@ def open_scorers(bundle: Bundle) -> Scorers:
     if bundle.als_item_factors is not None:
         fold_in = FoldInScorer(
             bundle.als_item_factors,
-            available=available[is_sold[available]],  # of others it knows nothing
+            available=available[is_shared[available]],
             reg=bundle.als_reg,
             alpha=bundle.als_alpha,
             half_life_days=bundle.als_half_life_days,
