@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from endcap.ingest import write
 from endcap.ingest.manifest import Counts, content_id, read_manifest
 from endcap.ingest.snapshot import (
     Snapshot,
@@ -17,6 +16,7 @@ from endcap.ingest.snapshot import (
     read_catalogue,
     read_ids,
 )
+from endcap.schema import artefacts
 from endcap.schema.errors import DataError
 
 Ingest = Callable[..., Snapshot]
@@ -118,7 +118,7 @@ def test_a_run_that_dies_while_writing_changes_nothing(
     def die(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write, "_sync", die)
+    monkeypatch.setattr(artefacts, "_flush", die)
     with pytest.raises(OSError, match="No space left"):
         ingest_file("r.csv", LINES[:-1])
     assert open_snapshot(tmp_path / "snapshots").snapshot_id == first.snapshot_id

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import subprocess
-from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from endcap.schema.artefacts import file_sha256
 from endcap.schema.errors import DataError
 
 FORMAT = 1
@@ -162,9 +160,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def file_entry(path: Path) -> FileEntry:
     """Return the hash and the size of a file as they are now."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileEntry(sha256=digest, n_bytes=path.stat().st_size)
+    return FileEntry(sha256=file_sha256(path), n_bytes=path.stat().st_size)
 
 
 def verify(path: Path, manifest: Manifest, name: str) -> Path:
@@ -185,25 +181,3 @@ def verify(path: Path, manifest: Manifest, name: str) -> Path:
             mend="Ingest the source again",
         )
     return file
-
-
-@cache
-def current_commit() -> str | None:
-    """Return the commit that this code was checked out from; None for an installed package."""
-    git, here = shutil.which("git"), Path(__file__)
-    if git is None:
-        return None
-    # A package inside somebody else's checkout is not tracked there.
-    tracked = _git(git, here, "ls-files", "--error-unmatch", here.name)
-    return _git(git, here, "rev-parse", "HEAD") if tracked is not None else None
-
-
-def _git(git: str, here: Path, *arguments: str) -> str | None:
-    done = subprocess.run(  # noqa: S603  # fixed arguments, no shell
-        [git, "-C", str(here.parent), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=10,
-    )
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -22,7 +22,6 @@ from endcap.ingest.manifest import (
     SourceFile,
     TimeSpan,
     content_id,
-    current_commit,
 )
 from endcap.ingest.mapping import interaction_roles, is_positional, item_roles
 from endcap.ingest.readers import RawTable, open_table
@@ -30,6 +29,7 @@ from endcap.ingest.sources import Recipe
 from endcap.ingest.staging import StagedFile, stage
 from endcap.ingest.thin import k_core, sample_users
 from endcap.ingest.write import publish, write_tables
+from endcap.schema.artefacts import commit_hash
 from endcap.schema.errors import DataError
 from endcap.schema.types import DAY_US, SECOND_US
 from endcap.telemetry import step
@@ -119,7 +119,7 @@ def run(recipe: Recipe, root: Path, scratch: Path, *, thinning: Thinning, now_us
                 notes=list(recipe.notes),
                 warnings=job.warnings,
                 historical=now_us - span.last_us > HISTORICAL_AFTER_US,
-                commit=current_commit(),
+                commit=commit_hash(),
                 endcap_version=__version__,
             )
             return publish(folder, root, manifest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from endcap.ingest.manifest import (
     read_manifest,
     verify,
 )
+from endcap.schema.artefacts import publish_folder
 from endcap.schema.errors import DataError
 
 POINTER = "latest"
@@ -45,7 +45,6 @@ def write_tables(
     for table, query in TABLES.items():
         file = folder / f"{table}.parquet"
         db.execute(fill(WRITE, query=query), [str(file)])
-        _sync(file)
         files[file.name] = file_entry(file)
         columns = db.execute(fill("DESCRIBE $query", query=query)).fetchall()
         types[table] = {name: kind for name, kind, *_ in columns}
@@ -58,16 +57,11 @@ def publish(folder: Path, root: Path, manifest: Manifest) -> Path:
     A snapshot that is there already and whole is kept; it is the same one.
     """
     target = root / manifest.snapshot_id
-    if not _is_whole(target):
-        if target.exists():
-            shutil.rmtree(target)
-        file = folder / MANIFEST_NAME
-        file.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        _sync(file)
-        folder.replace(target)
-        _sync(root)
-    _replace_text(root / POINTER, manifest.snapshot_id + "\n")
-    return target
+    if target.exists() and not _is_whole(target):
+        shutil.rmtree(target)
+    text = manifest.model_dump_json(indent=2) + "\n"
+    (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
+    return publish_folder(folder, target, pointer=root / POINTER)
 
 
 def _is_whole(path: Path) -> bool:
@@ -78,19 +72,3 @@ def _is_whole(path: Path) -> bool:
     except DataError:
         return False
     return True
-
-
-def _replace_text(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}-{os.getpid()}")
-    fresh.write_text(text, encoding="utf-8")
-    _sync(fresh)
-    fresh.replace(path)
-
-
-def _sync(path: Path) -> None:
-    """Make a file or a folder outlive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,19 +13,16 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-_CHUNK_BYTES = 1 << 20
 _SCRATCH_PREFIX = ".writing-"
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file in hex; reads it in pieces of 1 MiB."""
-    digest = hashlib.sha256()
+    """Return the sha256 of a file in hex; reads it in pieces."""
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -84,6 +81,7 @@ def read_pointer(pointer: Path) -> Path | None:
     return pointer.parent / pointer.read_text(encoding="utf-8").strip()
 
 
+@cache
 def commit_hash() -> str | None:
     """Return the git commit of the code that runs, None outside a checkout; "+" marks changes."""
     package = Path(__file__).resolve().parent.parent
