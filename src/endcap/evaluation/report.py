@@ -147,8 +147,11 @@ def protocol(evaluation: Evaluation) -> list[str]:
 def _sections(evaluation: Evaluation, *, width: int) -> Group:
     parts: list[Table | Text] = []
     for name, view in evaluation.views.items():
-        title = Text(_title(name, view), style="bold cyan")
-        parts += [title, _table(evaluation, view, separator=" " if width >= _ROOMY else "\n")]
+        parts.append(Text(_title(name, view), style="bold cyan"))
+        if view.n_users:
+            parts.append(_table(evaluation, view, separator=" " if width >= _ROOMY else "\n"))
+        else:
+            parts.append(Text(""))
     parts += [Text(line) for line in verdicts(evaluation)]
     parts += [Text(""), *(Text(line, style="dim") for line in protocol(evaluation))]
     return Group(*parts)
