@@ -10,63 +10,85 @@ import numpy as np
 import pytest
 
 from endcap.bundle.scorer.panel import open_scorers
-from endcap.schema.protocols import Persistent, Recommender
+from endcap.schema.columns import KIND_CODES, Kind
+from endcap.schema.dataset import Dataset, Interactions, Items
 from endcap.serving.stages.filter import filter_candidates
 from endcap.serving.stages.lay_out import lay_out
 from endcap.serving.stages.retrieve import retrieve
+from endcap.stores.cache.memory import MemoryCache
+from endcap.testing.models import PersistentContract
 from pages import context_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 
 
-def module_of(heading, name, monkeypatch):
-    """Return the first Python block under a heading, imported as a module."""
+def blocks(heading):
+    """Return the Python blocks under a heading."""
     section = TEXT.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    block = re.search(r"^ *```python\n(.*?)^ *```", section, re.MULTILINE | re.DOTALL)[1]
+    found = re.findall(r"^ *```python\n(.*?)^ *```", section, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(block) for block in found]
+
+
+def module_of(heading, name):
+    """Return the first Python block under a heading as a module."""
     module = types.ModuleType(name)
-    monkeypatch.setitem(sys.modules, name, module)
-    exec(compile(textwrap.dedent(block), name, "exec"), module.__dict__)
+    sys.modules[name] = module  # pydantic looks there for the names in annotations
+    exec(compile(blocks(heading)[0], name, "exec"), module.__dict__)
     return module
 
 
-@pytest.fixture
-def revenue(monkeypatch):
-    return module_of("Add a model", "endcap.models.revenue", monkeypatch)
+revenue = module_of("Add a model", "endcap.models.revenue")
+affordable = module_of("Add a stage", "endcap.serving.stages.affordable")
 
 
-@pytest.fixture
-def affordable(monkeypatch):
-    return module_of("Add a stage", "endcap.serving.stages.affordable", monkeypatch)
+class TestTheModel(PersistentContract):
+    """The laws that the walk-through itself says to run."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        return revenue.Revenue
 
 
-def test_the_model_recommends_what_brought_most_and_not_what_one_has(revenue, shop):
-    data = shop.data
+def test_the_model_ranks_by_money():
+    n_items, n_users = 3, 2
+    data = Dataset(
+        Interactions(
+            user_idx=np.array([0, 0, 0, 1], dtype=np.int32),
+            item_idx=np.array([0, 1, 1, 0], dtype=np.int32),
+            kind=np.full(4, KIND_CODES[Kind.PURCHASE], dtype=np.uint8),
+            value=np.array([5, 1, 2, 1], dtype=np.float32),
+            price=np.array([1.0, 4.0, np.nan, 1.0], dtype=np.float32),
+            ts=np.arange(4, dtype=np.int64),
+        ),
+        n_users,
+        n_items,
+        Items(*(np.full(n_items, -1, dtype=np.int32) for _ in range(3))),
+    )
     model = revenue.Revenue().fit(data, rng=np.random.default_rng(0))
-    assert isinstance(model, Recommender)
-    found = model.recommend(np.arange(3, dtype=np.int32), 5)
-    money = np.zeros(data.n_items)
-    bought = data.interactions
-    np.add.at(money, bought.item_idx, bought.value * np.nan_to_num(bought.price, nan=1.0))
-    for user in range(3):
-        had = set(bought.item_idx[bought.user_idx == user].tolist())
-        expected = [item for item in np.argsort(-money, kind="stable").tolist() if item not in had]
-        assert found.items[user].tolist() == expected[:5]
+    assert model.revenue_.tolist() == [6.0, 6.0, 0.0]
+    everything = model.recommend(np.array([0], dtype=np.int32), 3, exclude_seen=False)
+    assert everything.items.tolist() == [[0, 1, 2]]
+    assert model.recommend(np.array([1], dtype=np.int32), 3).items.tolist() == [[1, 2, -1]]
 
 
-def test_the_model_answers_the_same_when_loaded(revenue, shop, tmp_path):
-    model = revenue.Revenue().fit(shop.data, rng=np.random.default_rng(0))
-    assert isinstance(model, Persistent)
-    model.save(tmp_path)
-    users = np.arange(5, dtype=np.int32)
-    again = revenue.Revenue.load(tmp_path).recommend(users, 7)
-    assert np.array_equal(again.items, model.recommend(users, 7).items)
+def test_the_class_that_runs_the_laws_names_a_suite_that_exists():
+    text = blocks("Add a model")[1]
+    namespace = {}
+    exec(compile(text, "walk-through", "exec"), namespace)
+    assert issubclass(namespace["TestRevenue"], PersistentContract)
+
+
+def test_the_back_end_has_the_verbs_of_the_protocol():
+    namespace = {}
+    exec(compile(blocks("Add a back end")[0], "walk-through", "exec"), namespace)
+    verbs = {name for name in vars(namespace["RedisCache"]) if not name.startswith("_")}
+    assert verbs == {name for name in vars(MemoryCache) if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("user", ["user-00", "user-07", "nobody"])
-def test_the_stage_drops_what_is_too_dear_and_a_page_still_comes_about(
-    affordable, bundle, user, monkeypatch
-):
+def test_the_stage_drops_what_is_too_dear_and_a_page_still_comes_about(bundle, user, monkeypatch):
     monkeypatch.setattr(affordable, "MAX_RATIO", 0.5)
     scorers = open_scorers(bundle)
     context = context_of(bundle, scorers, user)
