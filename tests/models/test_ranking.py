@@ -92,6 +92,41 @@ def test_items_and_users_without_a_vector_fall_back_on_popularity():
     assert ranked.scores[1, :4].tolist() == [2.0, 1.0, 0.0, -1.0]
 
 
+def test_unknown_items_do_not_crowd_out_known_ones_that_are_disliked():
+    vectors = np.zeros((400, 2), dtype=np.float32)
+    vectors[[350, 399]] = [[-3, 0], [-2, 0]]
+    ranked = VectorRanking(vectors, np.linspace(-0.1, -0.9, 400, dtype=np.float32)).rank(
+        lambda users: np.tile(np.array([1, 0], dtype=np.float32), (len(users), 1)),
+        np.array([0]),
+        3,
+        history=history([], 1, 400),
+        exclude_seen=True,
+        allowed=None,
+    )
+    assert ranked.items.tolist() == [[399, 350, 0]]
+
+
+def test_finalists_are_scored_by_the_exact_rule():
+    exact = np.linspace(0, 1, 500).astype(np.float32)
+    noise = np.random.default_rng(0)
+
+    def score_users(block):  # as a matrix product, near enough to find the finalists
+        return exact + noise.normal(0, 0.01, (len(block), 500)).astype(np.float32)
+
+    ranked = rank_users(
+        score_users,
+        np.array([0, 1]),
+        5,
+        history=history([(1, 499)], 2, 500),
+        n_items=500,
+        exclude_seen=True,
+        allowed=None,
+        score_pairs=lambda block, items: exact[items],
+    )
+    assert ranked.items.tolist() == [[499, 498, 497, 496, 495], [498, 497, 496, 495, 494]]
+    assert ranked.scores[0].tolist() == exact[ranked.items[0]].tolist()
+
+
 def test_nearest_is_by_cosine_and_never_the_item_itself_nor_a_vector_of_no_length():
     ranked = nearest(VECTORS, np.array([0, 2]), 4)
     assert ranked.items.tolist() == [[3, 1, 4, -1], [-1, -1, -1, -1]]

@@ -63,6 +63,14 @@ def test_a_short_history_is_the_latest_items_within_the_window(happened, limit):
         assert seeds.items[ends[place] : ends[place + 1]].tolist()[::-1] == expected
 
 
+def test_of_equally_late_items_the_smaller_is_kept():
+    data = shop([(0, 3, 1), (0, 1, 1), (0, 2, 1), (0, 0, 5)])
+    baskets = build_baskets(data.interactions, repeat_weight=1.0)
+    seeds = baskets.seeds(everything(baskets), max_history=2, half_life_days=3.0)
+    row = build_history(data.between(None, 5 * DAY_US).interactions, 1).row(0)
+    assert sorted(seeds.items.tolist()) == row.latest(2).items.tolist() == [1, 2]
+
+
 def test_the_first_basket_of_a_user_is_no_example():
     data = shop([(0, 1, 2), (0, 2, 2), (1, 3, 1), (1, 4, 5)])
     baskets = build_baskets(data.interactions, repeat_weight=1.0)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from endcap.models import tower_training
 from endcap.models.tower_config import TwoTowerConfig
 from endcap.models.tower_examples import build_baskets
 from endcap.models.tower_inputs import (
@@ -149,6 +150,22 @@ def test_training_lowers_the_loss():
         losses = trainer.train(baskets, config, rng=np.random.default_rng(0))
     assert len(losses) == round(8 * len(baskets) / 32)
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.2
+
+
+def test_only_the_in_batch_candidates_are_corrected(monkeypatch):
+    data = checkerboard()
+    config = TwoTowerConfig(batch_size=4, n_targets=2, n_negatives=6, repeat_weight=1.0)
+    trainer, baskets = trainer_for(data, config)
+    trainer._log_q.fill_(-1.5)
+    told = []
+
+    def loss(logits, log_q, masked, *, n_targets):
+        told.append((logits.shape, log_q.tolist(), masked.shape, n_targets))
+        return logits.sum()
+
+    monkeypatch.setattr(tower_training, "sampled_softmax", loss)
+    trainer._loss(baskets, np.arange(4), config, rng=np.random.default_rng(0))
+    assert told == [((4, 14), [-1.5] * 8 + [0.0] * 6, (4, 14), 2)]
 
 
 def test_the_own_basket_is_no_negative():

@@ -56,6 +56,7 @@ def test_the_exported_tower_is_the_trained_one(model, tmp_path):
             None, {"history_vectors": model.item_vectors_[items], "history_weights": weights}
         )
         assert found.shape == (batch, 12)
+        assert np.all(np.isfinite(found))
         for row in range(batch):
             expected = model.user_tower_.vector(model.item_vectors_[items[row]], weights[row])
             np.testing.assert_allclose(found[row], expected, atol=1e-5)
