@@ -2,7 +2,6 @@
 
 Says nothing about what is evicted when: a cache may forget, but it may not invent.
 """
-# ruff: noqa: S101 - a suite consists of asserts
 
 from __future__ import annotations
 

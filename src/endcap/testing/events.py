@@ -2,7 +2,6 @@
 
 Says nothing about speed, nor about crashes: a crash is each back end's own test.
 """
-# ruff: noqa: S101 - a suite consists of asserts
 
 from __future__ import annotations
 

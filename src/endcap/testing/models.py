@@ -3,7 +3,6 @@
 The data is generated, small, and has a right answer; nothing here says how good a model is on
 real data.
 """
-# ruff: noqa: S101 - a suite consists of asserts
 
 from __future__ import annotations
 

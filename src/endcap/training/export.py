@@ -189,7 +189,7 @@ def _lineage(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _headline(evaluation: Evaluation) -> dict[str, Any]:
-    """Return NDCG with its interval for each view and model; the whole lies with the evaluations."""
+    """Return NDCG with its interval for each view and model; the rest is in the evaluation."""
     return {
         "cut_us": evaluation.cut_us,
         "end_us": evaluation.end_us,
