@@ -195,9 +195,7 @@ def _headline(evaluation: Evaluation) -> dict[str, Any]:
         "end_us": evaluation.end_us,
         "k": evaluation.k,
         "ndcg": {
-            view: {
-                name: asdict(model.metrics["ndcg"]) for name, model in result.models.items()
-            }
+            view: {name: asdict(model.metrics["ndcg"]) for name, model in result.models.items()}
             for view, result in evaluation.views.items()
         },
     }

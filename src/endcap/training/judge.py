@@ -6,7 +6,7 @@ The protocol is `evaluation/evaluate.py`'s; this file only supplies the fitted m
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -15,15 +15,18 @@ import numpy as np
 from endcap.evaluation.evaluate import evaluate
 from endcap.evaluation.result import Evaluation
 from endcap.evaluation.split import Split, TimeCuts
+from endcap.models.blend import Blend
 from endcap.schema.artefacts import write_atomically
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError
+from endcap.schema.protocols import Recommender
 from endcap.telemetry import console
 from endcap.training.config import TrainingConfig
 from endcap.training.run import fit_models, model_rng
 
 Part: TypeAlias = Literal["test", "validation"]
 REFERENCE = "popular"
+BLEND = "blend"
 
 
 def judge(
@@ -33,7 +36,8 @@ def judge(
 
     Args:
         data: a whole snapshot.
-        names: models to fit; the popularity ranking joins them if it is not among them.
+        names: models to fit; the popularity ranking joins them if it is not among them, and so
+            does the `blend` of those that "Recommended for you" is made of.
         config: length of the windows, list length, seed.
         on: `test`, the last `test_days` of the data, to report; `validation`, as many days
             before those, to choose settings on.
@@ -45,7 +49,7 @@ def judge(
     )
     models, _ = fit_models(split.train, _with_reference(names), seed=config.seed)
     return evaluate(
-        models,
+        {**models, **_blend(models, config)},
         split,
         k=config.k,
         rng=model_rng(config.seed, "evaluation"),
@@ -86,6 +90,12 @@ def load_evaluation(root: Path, *, snapshot_id: str, on: Part = "test") -> Evalu
 
 def _path(root: Path, *, snapshot_id: str, on: Part) -> Path:
     return root / f"{snapshot_id}-{on}.json"
+
+
+def _blend(models: Mapping[str, Recommender], config: TrainingConfig) -> dict[str, Blend]:
+    """Return what "Recommended for you" makes of the models, when it has several to fuse."""
+    n_members = sum(config.blend_weights.get(name, 0.0) > 0 for name in models)
+    return {BLEND: Blend(models, config.blend_weights)} if n_members > 1 else {}
 
 
 def _with_reference(names: Sequence[str]) -> list[str]:
