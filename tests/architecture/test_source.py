@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,6 +159,12 @@ def test_no_tracked_file_names_a_registry_or_a_path_of_a_machine():
 def test_what_counts_as_a_path_of_a_machine(template, is_found):
     text = template.format(root="root", work="work", home="home")
     assert bool(MACHINE_PATH.search(text)) is is_found
+
+
+def test_no_two_test_files_have_the_same_name():
+    """The folders of tests are no packages, so pytest knows a file by its name alone."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 def test_no_lock_with_addresses_is_tracked():

