@@ -78,7 +78,7 @@ def test_the_evaluation_stands_beside_its_rivals(demo):
     }
     assert list(ndcg)[:2] == ["random", "popular"]
     assert set(ndcg) == {
-        "random", "popular", "trending", "repeat", "item_knn", "als", "two_tower",
+        "random", "popular", "trending", "repeat", "item_knn", "als", "two_tower", "blend",
     }  # fmt: skip
     assert all(ndcg[name] > 10 * ndcg["random"] for name in ndcg if name != "random")
     assert ndcg["repeat"] > 1.5 * ndcg["popular"]
