@@ -48,9 +48,7 @@ def test_a_wrong_file_is_refused_and_the_place_named(tmp_path, text, named):
     assert named in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "variable", ["ENDCAP_SERVING__PROT", "ENDCAP_SERVNG__PORT", "ENDCAP_NOPE"]
-)
+@pytest.mark.parametrize("variable", ["ENDCAP_SERVING__PROT", "ENDCAP_SERVNG__PORT", "ENDCAP_NOPE"])
 def test_a_misspelt_variable_is_refused_not_ignored(monkeypatch, variable):
     monkeypatch.setenv(variable, "1")
     with pytest.raises(SettingsError) as error:
