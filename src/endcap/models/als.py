@@ -34,12 +34,12 @@ class ALSConfig(BaseModel):
 
     embedding_size: int = Field(64, ge=1, le=1024, description="Numbers in a vector.")
     iterations: int = Field(15, ge=1, description="How often both sides are solved.")
-    reg: float = Field(10.0, gt=0, description="Weight of the squared length of the vectors.")
+    reg: float = Field(30.0, gt=0, description="Weight of the squared length of the vectors.")
     alpha: float = Field(
         5.0, ge=0, description="Confidence is 1 + alpha x recency x log(1 + count)."
     )
     half_life_days: float = Field(
-        60.0, gt=0, description="After how long an item of a history says half as much."
+        30.0, gt=0, description="After how long an item of a history says half as much."
     )
     popularity_half_life_days: float = Field(
         28.0, gt=0, description="Half-life of the popularity that a user without history is shown."

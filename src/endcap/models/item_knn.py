@@ -30,16 +30,16 @@ class ItemKNNConfig(BaseModel):
 
     n_neighbours: int = Field(200, ge=1, le=2000, description="Neighbours kept of each item.")
     shrink: float = Field(
-        50.0, ge=0, description="Added below the fraction: distrust of pairs that few people share."
+        25.0, ge=0, description="Added below the fraction: distrust of pairs that few people share."
     )
     popularity_power: float = Field(
-        0.65,
+        0.6,
         ge=0,
         le=1,
         description="How much a neighbour's own popularity counts against it; 0.5 is the cosine.",
     )
     pair_half_life_days: float = Field(
-        90.0, gt=0, description="After how long somebody's taking the neighbour counts half."
+        60.0, gt=0, description="After how long somebody's taking the neighbour counts half."
     )
     min_users: int = Field(
         3, ge=1, description="An item that fewer people took has no neighbours and is none."
