@@ -53,8 +53,8 @@ class Engine:
     def home(self, user_id: UserId, *, request_id: str) -> Page:
         """Return the page for a visitor; somebody unknown gets one too.
 
-        Cost: about six scans of the item vectors, 3 ms of one core for 92,000 items of 64 numbers; a
-        third of it when nothing changed for this visitor.
+        Cost: about six scans of the item vectors, 3 ms of one core for 92,000 items of 64 numbers;
+        a third of it when nothing changed for this visitor.
         """
         context = self._context(user_id)
         candidates = join([self._personal(context), retrieve_shop(context)])
