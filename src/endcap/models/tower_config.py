@@ -47,5 +47,7 @@ class TwoTowerConfig(BaseModel):
     n_negatives: int = Field(256, ge=1, description="Uniform negatives a batch.")
     learning_rate: float = Field(0.01, gt=0, description="Peak of the schedule.")
     weight_decay: float = Field(0.01, ge=0, description="Of AdamW.")
-    n_threads: int = Field(2, ge=1, description="CPU threads of the training.")
+    n_threads: int = Field(
+        1, ge=1, description="CPU threads of the training; more only pay on idle cores."
+    )
     device: str = Field("auto", description="auto, cpu or cuda.")
