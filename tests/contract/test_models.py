@@ -44,7 +44,7 @@ class TestALS(PersonalContract, PersistentContract, SimilarItemsContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
-        return lambda: ALS(ALSConfig(embedding_size=4, iterations=5, reg=0.1, n_threads=1))
+        return lambda: ALS(ALSConfig(embedding_size=8, reg=1.0, n_threads=1))
 
 
 class TestTwoTower(PersonalContract, PersistentContract, SimilarItemsContract):
