@@ -43,11 +43,15 @@ def address(shop, tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser(chromium):
+def browser(chromium, tmp_path_factory):
     from playwright.sync_api import sync_playwright
 
+    # Chromium keeps crash reports and settings in the home folder: not in that of whoever tests.
+    home = {"HOME": str(tmp_path_factory.mktemp("home"))}
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        opened = playwright.chromium.launch(
+            executable_path=chromium, args=ARGUMENTS, env=dict(os.environ) | home
+        )
         yield opened
         opened.close()
 

@@ -388,15 +388,14 @@ def test_uv_comes_by_pip_where_python_is_externally_managed(without_uv, python_w
     for entry in base.iterdir():
         if entry.name not in ("site-packages", "EXTERNALLY-MANAGED"):
             (home / "lib" / library / entry.name).symlink_to(entry)
-    packages = python_with_pip.parents[1] / "lib" / library / "site-packages"
-    (home / "lib" / library / "site-packages").symlink_to(packages)
     marker = "[externally-managed]\nError=ask your distribution\n"
     (home / "lib" / library / "EXTERNALLY-MANAGED").write_text(marker)
     python = str(Path(sys.base_prefix) / "bin" / library)
+    packages = python_with_pip.parents[1] / "lib" / library / "site-packages"
 
     refused = subprocess.run(
         [python, "-m", "pip", "install", "--no-index", "uv"],
-        env=os.environ | {"PYTHONHOME": str(home)},
+        env=os.environ | {"PYTHONHOME": str(home), "PYTHONPATH": str(packages)},
         capture_output=True,
         text=True,
         check=False,
@@ -405,7 +404,7 @@ def test_uv_comes_by_pip_where_python_is_externally_managed(without_uv, python_w
 
     # Only pip and the script under test run in that home, not the stand-in for uv.
     wrapper = tmp_path / "python"
-    wrapper.write_text(f'#!/bin/sh\nPYTHONHOME={home} exec {python} "$@"\n')
+    wrapper.write_text(f'#!/bin/sh\nPYTHONHOME={home} PYTHONPATH={packages} exec {python} "$@"\n')
     wrapper.chmod(0o755)
     result = without_uv.run("demo", python=str(wrapper))
     assert_installed_inside(without_uv, result, tmp_path)
