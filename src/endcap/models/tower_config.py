@@ -26,7 +26,7 @@ class TwoTowerConfig(BaseModel):
         60.0, gt=0, description="After how long an item of a history says half as much."
     )
     min_events: int = Field(
-        5, ge=1, description="Items taken less often have no embedding of their own."
+        10, ge=1, description="Items taken less often have no embedding of their own."
     )
     n_price_bands: int = Field(
         5, ge=0, description="Price bands within each category; 0 leaves the price out."
@@ -40,7 +40,7 @@ class TwoTowerConfig(BaseModel):
     repeat_weight: float = Field(
         0.1, ge=0, description="Weight as a target of what the user had had before; 1 for the new."
     )
-    epochs: float = Field(4.0, ge=0, description="How often each basket is learnt from.")
+    epochs: float = Field(3.0, ge=0, description="How often each basket is learnt from.")
     max_steps: int = Field(6000, ge=0, description="Batches at most, whatever the epochs.")
     batch_size: int = Field(512, ge=1, description="Baskets in a batch.")
     n_targets: int = Field(4, ge=1, description="Items drawn from each basket of a batch.")
