@@ -5,7 +5,7 @@ import pytest
 from endcap.models.tower_config import TwoTowerConfig
 from endcap.models.two_tower import TwoTower
 from endcap.schema.errors import NotFittedError
-from endcap.testing.models import planted_tastes
+from endcap.testing.models import dataset, planted_tastes
 
 CONFIG = TwoTowerConfig(
     embedding_size=12, hidden=8, batch_size=64, n_negatives=16, max_steps=20, n_threads=1
@@ -74,3 +74,19 @@ def test_the_losses_are_kept_with_the_model(model, tmp_path):
     np.testing.assert_array_equal(loaded.losses_, model.losses_)
     assert len(model.losses_) == 20
     assert float(loaded.user_tower_.pull) == float(model.user_tower_.pull) > 0
+
+
+def test_two_threads_give_the_same_twice():
+    # Large enough that torch splits the work; small data would never leave the first thread.
+    rng = np.random.default_rng(0)
+    n = 40_000
+    users, items = rng.integers(200, size=n), rng.integers(3_000, size=n)
+    days = rng.integers(20, size=n) * 86_400_000_000
+    data = dataset(users.astype(np.int32), items.astype(np.int32), days, n_users=200, n_items=3_000)
+    made = [
+        TwoTower(TwoTowerConfig(max_steps=8, min_events=1, n_threads=2))
+        .fit(data, rng=np.random.default_rng(0))
+        .item_vectors_
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(made[0], made[1])

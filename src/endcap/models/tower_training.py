@@ -104,7 +104,8 @@ class TowerTrainer:
             mode="sum",
             per_sample_weights=self._tensor(seeds.weights),
         )
-        candidate_vectors = vectors[self._tensor(places[len(seeds.items) :])]
+        # Not by indexing: its gradient is summed by several threads in no certain order.
+        candidate_vectors = F.embedding(self._tensor(places[len(seeds.items) :]), vectors)
         logits = self.user_tower(mean) @ candidate_vectors.T / config.temperature
         log_q = self._log_q[self._tensor(candidates)]
         log_q[len(targets) :] = 0.0
