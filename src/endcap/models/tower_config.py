@@ -1,6 +1,6 @@
 """Settings of the two-tower model, apart from it so that its parts can share them.
 
-What was tried for them is told in `docs/adr`.
+What was tried for them is told in `docs/adr/0007-two-towers-without-user-ids.md`.
 """
 
 from __future__ import annotations
