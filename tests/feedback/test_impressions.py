@@ -55,6 +55,18 @@ async def test_slates_are_written_behind_in_batches(store):
     assert impressions.n_written == 100
 
 
+async def test_pages_a_moment_apart_share_one_write(store):
+    impressions = Impressions(store, linger_s=0.02)
+    impressions.start()
+    impressions.record("r1", {})
+    await asyncio.sleep(0.005)
+    impressions.record("r2", {})
+    await store.wrote.wait()
+    assert set(store.rows) == {"r1", "r2"}
+    assert store.n_calls == 1
+    await impressions.close()
+
+
 async def test_a_full_queue_drops_and_counts(store):
     impressions = Impressions(store, max_waiting=2)
     assert [impressions.record(f"r{number}", {}) for number in range(4)] == [

@@ -15,6 +15,7 @@ from endcap.schema.protocols import Row, Store
 
 TABLE = "slates"
 _BATCH = 500
+_LINGER_S = 0.1  # a commit costs an fsync, so pages of the same moment share one
 _RETRY_S = 1.0
 
 logger = logging.getLogger(__name__)
@@ -29,14 +30,21 @@ class Impressions:
     Args:
         store: where slates end up, in the table `slates`.
         max_waiting: length of the queue.
+        linger_s: how long the first slate of a batch waits for others.
         retry_s: pause after a write that failed.
     """
 
     def __init__(
-        self, store: Store, *, max_waiting: int = 10_000, retry_s: float = _RETRY_S
+        self,
+        store: Store,
+        *,
+        max_waiting: int = 10_000,
+        linger_s: float = _LINGER_S,
+        retry_s: float = _RETRY_S,
     ) -> None:
         self._store = store
         self._max_waiting = max_waiting
+        self._linger_s = linger_s
         self._retry_s = retry_s
         self._waiting: dict[str, Row] = {}
         self._wake = asyncio.Event()
@@ -103,6 +111,7 @@ class Impressions:
     async def _write_behind(self) -> None:
         while True:
             await self._wake.wait()
+            await asyncio.sleep(self._linger_s)
             self._wake.clear()
             try:
                 await self.flush()

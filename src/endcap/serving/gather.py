@@ -24,6 +24,7 @@ from endcap.serving.page import Visitor
 STEP_US = 3600 * SECOND_US
 """Recency is reckoned to the hour, so that what was worked out for a visitor can be kept."""
 
+MINUTE_US = 60 * SECOND_US
 N_DEPARTMENTS = 3
 SESSION_SHARE = 0.1
 
@@ -32,6 +33,8 @@ SESSION_SHARE = 0.1
 class Context:
     """What is known about one visitor at one moment.
 
+    now_us: the end of the current minute, so that a page can be kept until then and no "in the
+        last 7 days" on it is ever untrue.
     step_us: now, rounded down to the hour; decay counts from here.
     taste: all that the visitor did, live events of every kind included; what scores look at.
     bought: only what was bought; counts in it may be told to the visitor.
@@ -102,7 +105,7 @@ def gather(
         ranks=ranks,
         user_id=user_id,
         visitor="known" if user is not None else "session" if live else "new",
-        now_us=now_us,
+        now_us=minute_end(now_us),
         step_us=step_us,
         taste=taste,
         bought=bought,
@@ -121,6 +124,11 @@ def gather(
         ),
         departments=_departments(bundle, taste, session_items, ranks, step_us),
     )
+
+
+def minute_end(now_us: int) -> int:
+    """Return the end of the minute that a moment lies in; a whole minute is its own end."""
+    return now_us + -now_us % MINUTE_US
 
 
 def _known_items(bundle: Bundle, events: Sequence[Recent]) -> list[Recent]:
