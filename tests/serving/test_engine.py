@@ -9,6 +9,7 @@ from endcap.bundle.read import Bundle, read_bundle
 from endcap.schema.columns import Kind
 from endcap.schema.types import DAY_US, SECOND_US
 from endcap.serving.engine import Engine
+from endcap.serving.gather import MINUTE_US
 from endcap.serving.page import UnknownItemError
 from pages import engine_of, happen, items_of, live_state, shelf_of
 from shops import SHIFT_US, WALL_NOW_US, shop_parts, write_shop
@@ -325,6 +326,15 @@ class TestCache:
         cold = Engine(bundle, warm.state, lambda: WALL_NOW_US)
         assert warm.home("user-07", request_id="r") == cold.home("user-07", request_id="r")
         assert warm.home("user-07", request_id="r") != before
+
+    def test_a_page_is_kept_for_the_rest_of_its_minute_only(self, bundle):
+        wall_us = [WALL_NOW_US - WALL_NOW_US % MINUTE_US + 1]
+        engine = Engine(bundle, live_state(bundle), lambda: wall_us[0])
+        first = engine.home("user-07", request_id="a")
+        wall_us[0] += MINUTE_US - 2
+        assert engine.home("user-07", request_id="b").shelves is first.shelves
+        wall_us[0] += MINUTE_US
+        assert engine.home("user-07", request_id="c").shelves is not first.shelves
 
     def test_the_end_of_a_visit_is_seen(self, bundle):
         wall_us = [WALL_NOW_US]

@@ -44,6 +44,7 @@ class Served:
 
     app: FastAPI
     intake: Intake
+    engine: Engine
 
 
 def serve(
@@ -102,7 +103,7 @@ async def opened(
         impressions = Impressions(store, max_waiting=config.impression_queue)
         engine = Engine(bundle, state, now_us)
         app = create_app(engine, intake, impressions, cache, config=config, now_us=now_us)
-        yield Served(app, intake)
+        yield Served(app, intake, engine)
 
 
 def live_state(bundle: Bundle) -> LiveState:
@@ -173,6 +174,7 @@ async def _serve(
             n_events = await _unless_stopped(served.intake.replay(), serving)
             if n_events is not None:
                 logger.info("replayed %d events", n_events)
+                _warm_up(served.engine)
                 _settle_memory()
                 if on_ready is not None:
                     on_ready(_address(listener))
@@ -194,6 +196,12 @@ async def _unless_stopped(
         await asyncio.wait({replaying})
         return None
     return replaying.result()
+
+
+def _warm_up(engine: Engine) -> None:
+    # The first page of a process reads the mapped arrays from disk; no visitor should wait for it.
+    for user_id in (*engine.bundle.user_ids[:1], "warm-up"):
+        engine.home(user_id, request_id="warm-up")
 
 
 def _settle_memory() -> None:
