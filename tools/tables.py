@@ -31,7 +31,7 @@ def headline(demo: dict[str, Any]) -> str:
     for name in evaluation.views["all"].models:
         cells = [_cell(evaluation, view, name, "ndcg") for view in views]
         cells.append(_cell(evaluation, "all", name, "hit_rate"))
-        cells.append(f"{evaluation.views['all'].models[name].coverage:.1%}")
+        cells.append(f"{evaluation.views['all'].models[name].coverage:.2%}")
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     counts = evaluation.counts
     lines += [
@@ -79,12 +79,26 @@ def page_load(pages: dict[str, Any]) -> str:
     )
 
 
+def event_log(events: dict[str, Any]) -> str:
+    """Return how many durable appends of one event a second the log takes."""
+    lines = ["| | appends/s | p99 |", "|---|---:|---:|"]
+    for row in events["rows"]:
+        if row["log"] == "plain file":
+            name, p99 = "a plain file, one sync an event", ""
+        else:
+            name, p99 = f"this log, {row['callers']} at once", f"{row['p99_ms']:.1f} ms"
+        lines.append(f"| {name} | {row['per_s']:,.0f} | {p99} |")
+    machine = events["machine"]
+    return "\n".join([*lines, "", f"`{events['command']}` on {machine['cores']} cores."])
+
+
 Render = Callable[[dict[str, Any]], str]
 TABLES: dict[str, tuple[str, str, Render]] = {
     "headline": ("README.md", "demo", headline),
     "demo-targets": ("docs/guide/measured.md", "demo", targets),
     "evaluation": ("docs/guide/measured.md", "demo", full_evaluation),
     "pages": ("docs/guide/measured.md", "pages", page_load),
+    "events": ("docs/adr/0004-events-in-sqlite.md", "events", event_log),
 }
 """Name of a table -> the page it stands on, the result it is made from, how."""
 

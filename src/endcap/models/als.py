@@ -14,7 +14,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships none
+from threadpoolctl import threadpool_limits
 
 from endcap.features.fold_in import als_confidence, als_user_vector, item_gram
 from endcap.features.history import History, build_history
