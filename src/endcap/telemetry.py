@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.progress import (
@@ -25,6 +26,7 @@ from rich.progress import (
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 PLAIN_INTERVAL_S = 5.0
+_depth: ContextVar[int] = ContextVar("depth", default=0)
 
 
 class Task:
@@ -75,11 +77,16 @@ def track(label: str, total: float, *, unit: str = "steps") -> Iterator[Task]:
 
 @contextmanager
 def step(label: str) -> Iterator[None]:
-    """Print the label, and behind it how long the block took."""
+    """Print the label, and below it how long the block took; a step within a step is indented."""
+    indent = "  " * _depth.get()
+    token = _depth.set(_depth.get() + 1)
     started_s = time.monotonic()
-    console.print(f"[bold]{label}[/bold]")
-    yield
-    console.print(f"  [dim]{time.monotonic() - started_s:.1f} s[/dim]")
+    console.print(f"{indent}[bold]{label}[/bold]" if not indent else f"{indent}{label}")
+    try:
+        yield
+    finally:
+        _depth.reset(token)
+    console.print(f"{indent}  [dim]{time.monotonic() - started_s:.1f} s[/dim]")
 
 
 def configure_logging(*, level: str = "INFO") -> None:
