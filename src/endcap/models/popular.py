@@ -1,6 +1,6 @@
 """What everybody takes: the rival that every other model has to beat, and what newcomers see.
 
-The same list for all; `trending.py` is its nervous sibling.
+The same list for all; `trending.py` is the same with a short memory.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ class Popular:
     history_: what each user had.
     """
 
+    Config: type[PopularConfig] = PopularConfig
+
     def __init__(self, config: PopularConfig | None = None) -> None:
-        self.config = config or PopularConfig()
+        self.config = config or self.Config()
 
     counts_: NDArray[np.float64]
     origin_us_: int
@@ -63,7 +65,7 @@ class Popular:
     def recommend(
         self, users: UserIdx, k: int, *, exclude_seen: bool = True, allowed: ItemIdx | None = None
     ) -> TopK:
-        """Return the k most popular items, for each user without what that user had.
+        """Return the k items of the largest counts, for each user without what that user had.
 
         Scores are interactions as seen from the end of the data, each counting one at most.
 
@@ -95,7 +97,7 @@ class Popular:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Return the model that `save` wrote."""
-        config, arrays, numbers = load_state(folder, model=cls.__name__, config=PopularConfig)
+        config, arrays, numbers = load_state(folder, model=cls.__name__, config=cls.Config)
         model = cls(config)
         model.counts_ = arrays["counts"]
         model.origin_us_ = numbers["origin_us"]

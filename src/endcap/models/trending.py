@@ -1,99 +1,22 @@
 """What is taken just now: popularity with a short memory.
 
-`popular.py` is the calm one; how far an item lies above its own usual level is not asked here.
+`popular.py` does the counting; how far an item lies above its own usual level is not asked here.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
+from pydantic import Field
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
-
-from endcap.features.history import History, build_history
-from endcap.features.popularity import decayed_counts
-from endcap.models.ranking import rank_by_counts
-from endcap.models.state import load_state, require_fitted, save_state, saved_history
-from endcap.schema.dataset import Dataset
-from endcap.schema.types import ItemIdx, TopK, UserIdx
+from endcap.models.popular import Popular, PopularConfig
 
 
-class TrendingConfig(BaseModel):
+class TrendingConfig(PopularConfig):
     """Settings of `Trending`; the half-life was chosen on the validation window."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     half_life_days: float = Field(7.0, gt=0, description="After how long a purchase counts half.")
 
 
-class Trending:
-    """Ranks items by a quickly decayed count of their interactions, the same for every user.
+class Trending(Popular):
+    """Ranks items by a quickly decayed count of their interactions, the same for every user."""
 
-    counts_: forward-decayed counts, float64, shape (n_items,); comparable as they stand.
-    origin_us_: the time at which an interaction has weight one: the end of the data.
-    history_: what each user had.
-    """
-
-    def __init__(self, config: TrendingConfig | None = None) -> None:
-        self.config = config or TrendingConfig()
-
-    counts_: NDArray[np.float64]
-    origin_us_: int
-    history_: History
-
-    def fit(self, data: Dataset, *, rng: np.random.Generator) -> Self:
-        """Count the interactions; nothing is random, so `rng` is not used."""
-        self.origin_us_ = data.end_us
-        self.counts_ = decayed_counts(
-            data.interactions.item_idx,
-            data.interactions.ts,
-            n_items=data.n_items,
-            half_life_days=self.config.half_life_days,
-            origin_us=self.origin_us_,
-        )
-        self.history_ = build_history(data.interactions, data.n_users)
-        return self
-
-    def recommend(
-        self, users: UserIdx, k: int, *, exclude_seen: bool = True, allowed: ItemIdx | None = None
-    ) -> TopK:
-        """Return the k items most taken lately, for each user without what that user had.
-
-        Scores are interactions as seen from the end of the data, each counting one at most.
-
-        Raises:
-            NotFittedError: fit was not called.
-        """
-        require_fitted(self, "counts_")
-        return rank_by_counts(
-            self.counts_,
-            users,
-            k,
-            history=self.history_,
-            exclude_seen=exclude_seen,
-            allowed=allowed,
-        )
-
-    def save(self, folder: Path) -> None:
-        """Write counts, history and settings into the folder."""
-        require_fitted(self, "counts_")
-        save_state(
-            folder,
-            model=type(self).__name__,
-            config=self.config,
-            arrays={"counts": self.counts_},
-            numbers={"origin_us": self.origin_us_},
-            history=self.history_,
-        )
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Return the model that `save` wrote."""
-        config, arrays, numbers = load_state(folder, model=cls.__name__, config=TrendingConfig)
-        model = cls(config)
-        model.counts_ = arrays["counts"]
-        model.origin_us_ = numbers["origin_us"]
-        model.history_ = saved_history(arrays)
-        return model
+    Config = TrendingConfig
