@@ -78,6 +78,16 @@ def test_nothing_to_learn_from_or_to_measure_by_is_an_error(data, cut, end):
         split_by_time(data, cut_us=cut, end_us=end)
 
 
+def test_the_error_compares_the_window_with_the_data_in_days():
+    data = dataset_of([(day * DAY_US, 0, 0) for day in range(10)], n_users=1, n_items=1)
+    with pytest.raises(DataError) as caught:
+        split_by_time(data, cut_us=days_before_end(data, 28))
+    assert caught.value.where == (
+        "the data span 9.0 days; the window begins 28.0 days before their end and is 28.0 days long"
+    )
+    assert "training.test_days" in caught.value.mend
+
+
 def test_days_are_counted_from_the_end_of_the_data():
     midnights = [(day * DAY_US, 0, 0) for day in range(10)]
     data = dataset_of(midnights, n_users=1, n_items=1)

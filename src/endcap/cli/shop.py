@@ -80,6 +80,8 @@ def recommend(
     if as_json:
         emit_json(record)
         return
+    if not record["shelves"]:
+        out.print("nothing to show: no shelf finds enough items that may be shown")
     for shelf in record["shelves"]:
         table = Table(title=shelf["title"], title_justify="left", box=None, pad_edge=False)
         for heading in ("item", "name", "department", "price", "why"):

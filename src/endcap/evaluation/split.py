@@ -169,8 +169,8 @@ def split_by_time(data: Dataset, *, cut_us: int, end_us: int | None = None) -> S
         part = "before the cut" if len(train.interactions) == 0 else "between the cut and the end"
         raise DataError(
             f"there is no interaction {part}",
-            where=f"cut {cut_us}, end {end_us}, data up to {data.end_us}",
-            mend="Choose another window, shorter than the data",
+            where=_window_in_days(data, cut_us=cut_us, end_us=end_us),
+            mend="Choose another window: setting training.test_days",
         )
     seen, taken = _distinct(train.interactions, data.n_items), _distinct(window, data.n_items)
     is_warm = np.zeros(data.n_items, dtype=np.bool_)
@@ -196,6 +196,18 @@ def split_by_time(data: Dataset, *, cut_us: int, end_us: int | None = None) -> S
         n_silent_users=int((~np.isin(history_users, test_users)).sum()),
     )
     return Split(train, targets, cut_us, end_us, counts)
+
+
+def _window_in_days(data: Dataset, *, cut_us: int, end_us: int) -> str:
+    first_us = int(data.interactions.ts[0]) if len(data.interactions) else data.end_us
+    span, before, length = (
+        (later - earlier) / DAY_US
+        for later, earlier in ((data.end_us, first_us), (data.end_us, cut_us), (end_us, cut_us))
+    )
+    return (
+        f"the data span {span:.1f} days; the window begins {before:.1f} days before their end "
+        f"and is {length:.1f} days long"
+    )
 
 
 def _distinct(interactions: Interactions, n_items: int) -> Pairs:
