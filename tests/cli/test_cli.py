@@ -1,12 +1,14 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from endcap.cli import app, main
 from endcap.cli.learn import column_mapping
 from endcap.schema.errors import SettingsError
+from shops import make_shop, shop_parts, write_shop
 
 COMMANDS = ("demo", "ingest", "train", "evaluate", "bundle", "serve", "recommend", "doctor")
 
@@ -85,6 +87,29 @@ def test_errors_say_what_and_how_to_mend_with_their_exit_code(
 ):
     found, _, shown = run(monkeypatch, capsys, *arguments)
     assert (found, said in shown) == (code, True), shown
+
+
+def test_recommend_says_so_when_there_is_nothing_to_show(monkeypatch, capsys, tmp_path):
+    shop = make_shop()
+    sold_out = shop_parts(shop, is_available=np.zeros(len(shop.item_ids), dtype=np.bool_))
+    write_shop(sold_out, tmp_path / "var" / "bundles")
+    code, shown, _ = run(monkeypatch, capsys, "recommend", "user-03")
+    assert (code, "nothing to show" in shown) == (0, True)
+
+
+def test_ingest_tells_what_it_put_aside_of_the_log_and_of_the_catalogue(
+    monkeypatch, capsys, tmp_path
+):
+    (tmp_path / "log.csv").write_text(
+        "user,item,ts,quantity\na,x,2024-01-01,1\n,x,2024-01-02,1\nb,x,2024-01-03,0\n"
+    )
+    (tmp_path / "catalogue.csv").write_text("item,name\nx,Tea\nx,Tea again\n")
+    code, shown, _ = run(monkeypatch, capsys, "ingest", "log.csv", "--items", "catalogue.csv")
+    assert code == 0
+    assert "1 of 3 rows kept" in shown
+    assert "1 rows put aside: user_id is missing" in shown
+    assert "1 rows put aside: no quantity sold" in shown
+    assert "1 lines of the catalogue put aside: item_id stands in the catalogue before" in shown
 
 
 def test_an_unknown_flag_is_a_usage_error(monkeypatch, capsys):

@@ -72,6 +72,14 @@ def test_roles_are_checked_before_anything_is_fetched(tmp_path: Path) -> None:
         find_source("amazon-electronics-2018", downloads=tmp_path, mapping={"usr": "x"})
 
 
+def test_a_catalogue_that_would_not_be_read_is_refused(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue.csv"
+    with pytest.raises(SettingsError, match="has a catalogue of its own"):
+        find_source("complete-journey", downloads=tmp_path, items_file=catalogue)
+    with pytest.raises(SettingsError, match=r"item\.name would be read from a catalogue"):
+        find_source("clicks.csv", downloads=tmp_path, mapping={"item.name": "title"})
+
+
 def test_a_fetched_file_may_lie_anywhere(
     fetched: Path, ingest_file: Callable[..., Snapshot]
 ) -> None:

@@ -161,6 +161,8 @@ def print_snapshot(snapshot: Snapshot) -> None:
     )
     for reason, n_rows in counts.quarantined_by_reason.items():
         out.print(f"  {n_rows:,} rows put aside: {reason}")
+    for reason, n_rows in counts.catalogue_quarantined_by_reason.items():
+        out.print(f"  {n_rows:,} lines of the catalogue put aside: {reason}")
     for removed, rule in (
         (counts.removed_by_sample, "not among the sampled users"),
         (counts.removed_by_k_core, "below the k-core"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from endcap.ingest import complete_journey
 from endcap.ingest.download import download
-from endcap.ingest.mapping import check_roles
-from endcap.schema.errors import DataError
+from endcap.ingest.mapping import ITEM_PREFIX, check_roles
+from endcap.schema.errors import DataError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,16 @@ def find_source(
 
     Raises:
         DataError: there is neither such a name nor such a file.
+        SettingsError: a catalogue is given or mapped where none is read.
         DownloadError: the named set could not be fetched.
     """
     given = dict(mapping or {})
     check_roles(given)
     if source == complete_journey.NAME:
+        if items_file is not None:
+            raise SettingsError(
+                f"{source} has a catalogue of its own", where="--items", mend="Leave it out"
+            )
         transactions, products = complete_journey.find_files()
         return Recipe(
             name=source,
@@ -117,6 +122,12 @@ def find_source(
             mapping={**complete_journey.MAPPING, **given},
             available_days=complete_journey.AVAILABLE_DAYS,
             notes=complete_journey.NOTES,
+        )
+    if items_file is None and (roles := [role for role in given if role.startswith(ITEM_PREFIX)]):
+        raise SettingsError(
+            f"{', '.join(roles)} would be read from a catalogue, and none is given",
+            where="--map",
+            mend="Name its file: --items FILE",
         )
     if source in NAMED_SETS:
         entry = NAMED_SETS[source]
