@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from endcap.evaluation.lists import check_distinct
 from endcap.evaluation.pairs import pair_set
-from endcap.schema.protocols import Metric
 from endcap.schema.types import ItemIdx, TopK
 
 Values: TypeAlias = NDArray[np.float64]
@@ -135,11 +134,6 @@ class AtK:
     def __call__(self, ranked: TopK, relevant: Sequence[ItemIdx]) -> Values:
         """Return one value a user, shape (n_users,); NaN where nothing is relevant."""
         return self.measure(find_hits(ranked, relevant), self.k)
-
-
-def standard_metrics(k: int) -> dict[str, Metric]:
-    """Return the metrics of the report at one list length, by name."""
-    return {name: AtK(measure, k) for name, measure in MEASURES.items()}
 
 
 def measure_all(hits: Hits, k: int) -> Values:

@@ -1,6 +1,6 @@
 """A fitted model as a folder: its settings as JSON, its arrays as npz, and no pickle.
 
-Networks go beside it as safetensors; that is `two_tower_weights.py`'s affair.
+Networks go beside it as safetensors; that is `two_tower.py`'s affair.
 """
 
 from __future__ import annotations
