@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,19 @@ TRAINING_PACKAGES = frozenset({"duckdb", "implicit", "onnx", "safetensors", "sci
 
 Models = Annotated[
     str, typer.Option(help="Models to fit, separated by commas; the configured ones when empty.")
+]
+ColumnPairs = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="Our column = the file's column, such as user_id=reviewerID."),
+]
+CatalogueFile = Annotated[
+    Path | None, typer.Option(help="A second file with the catalogue: item_id, name, …")
+]
+KCore = Annotated[
+    int, typer.Option(min=0, help="Keep users and items with this many interactions; 0: all.")
+]
+SampleUsers = Annotated[
+    int | None, typer.Option(min=1, help="Keep only this many users, chosen by their id.")
 ]
 SnapshotName = Annotated[str, typer.Option(help="A snapshot id, its folder, or `latest`.")]
 

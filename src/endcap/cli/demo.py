@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from endcap.cli.context import settings_with, training_libraries
+from endcap.cli.context import (
+    CatalogueFile,
+    ColumnPairs,
+    KCore,
+    SampleUsers,
+    settings_with,
+    training_libraries,
+)
 from endcap.cli.learn import column_mapping, print_snapshot
 from endcap.cli.output import JsonFlag, emit_json, out
 from endcap.settings import Settings
@@ -29,19 +36,10 @@ def demo(
     data: Annotated[
         str, typer.Option(help="A file, or complete-journey, amazon-electronics-2014 or -2018.")
     ] = "complete-journey",
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option("--map", help="Our column = the file's column, such as user_id=reviewerID."),
-    ] = None,
-    items: Annotated[
-        Path | None, typer.Option(help="A second file with the catalogue: item_id, name, …")
-    ] = None,
-    k_core: Annotated[
-        int, typer.Option(min=0, help="Keep users and items with this many interactions; 0: all.")
-    ] = 0,
-    sample_users: Annotated[
-        int | None, typer.Option(min=1, help="Keep only this many users, chosen by their id.")
-    ] = None,
+    mapping: ColumnPairs = None,
+    items: CatalogueFile = None,
+    k_core: KCore = 0,
+    sample_users: SampleUsers = None,
     serve: Annotated[
         bool, typer.Option(help="Serve the page until Ctrl-C; else write it to a file and stop.")
     ] = True,

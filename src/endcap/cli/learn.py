@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from endcap.cli.context import Models, SnapshotName, model_names, settings_with, training_libraries
+from endcap.cli.context import (
+    CatalogueFile,
+    ColumnPairs,
+    KCore,
+    Models,
+    SampleUsers,
+    SnapshotName,
+    model_names,
+    settings_with,
+    training_libraries,
+)
 from endcap.cli.output import JsonFlag, day, emit_json, out
 from endcap.schema.errors import SettingsError
 
@@ -36,19 +45,10 @@ def ingest(
     source: Annotated[
         str, typer.Argument(help="A file, or complete-journey, amazon-electronics-2014 or -2018.")
     ],
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option("--map", help="Our column = the file's column, such as user_id=reviewerID."),
-    ] = None,
-    items: Annotated[
-        Path | None, typer.Option(help="A second file with the catalogue: item_id, name, …")
-    ] = None,
-    k_core: Annotated[
-        int, typer.Option(min=0, help="Keep users and items with this many interactions; 0: all.")
-    ] = 0,
-    sample_users: Annotated[
-        int | None, typer.Option(min=1, help="Keep only this many users, chosen by their id.")
-    ] = None,
+    mapping: ColumnPairs = None,
+    items: CatalogueFile = None,
+    k_core: KCore = 0,
+    sample_users: SampleUsers = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Read raw facts into a clean, versioned snapshot; bad rows go to a quarantine file."""
