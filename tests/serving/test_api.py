@@ -138,6 +138,19 @@ async def test_an_unknown_slate_is_404(client):
     assert response.json()["type"] == "urn:endcap:problem:unknown-slate"
 
 
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/v1/home/user-03", "/docs"])
+async def test_head_is_get_without_the_body(client, path):
+    response = await client.head(path)
+    assert response.status_code == 200
+    assert response.content == b""
+    assert response.headers["content-type"] == (await client.get(path)).headers["content-type"]
+
+
+async def test_head_where_there_is_no_get(client):
+    assert (await client.head("/v1/events")).status_code == 405
+    assert (await client.head("/nowhere")).status_code == 404
+
+
 async def test_health_and_readiness(client):
     assert (await client.get("/healthz")).json() == {"status": "ok"}
     ready = (await client.get("/readyz")).json()

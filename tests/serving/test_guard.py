@@ -100,6 +100,18 @@ async def test_with_a_key_everything_needs_it(bundle, path):
             assert (await web.client.get(path, headers=headers)).status_code == 200, headers
 
 
+async def test_a_key_may_hold_any_letter(bundle):
+    key = "clé-de-la-boutique"
+    config = ServingConfig(api_key=key)
+    async with open_web(bundle, config=config) as web:
+        for headers in (
+            {"Authorization": f"Bearer {key}".encode()},
+            {"X-API-Key": key.encode()},
+            {"Authorization": basic(key)},
+        ):
+            assert (await web.client.get("/", headers=headers)).status_code == 200, headers
+
+
 async def test_probes_need_no_key(bundle):
     async with open_web(bundle, config=ServingConfig(api_key=KEY)) as web:
         assert (await web.client.get("/healthz")).status_code == 200
@@ -113,6 +125,7 @@ async def test_probes_need_no_key(bundle):
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/events", "/act"])

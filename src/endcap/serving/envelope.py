@@ -1,6 +1,7 @@
 """What every answer carries and counts: request id, security headers, latency, and a calm 500.
 
-The outermost middleware of ours, pure ASGI. Who may ask is decided in `guard.py`.
+Answers HEAD like GET, without the body. The outermost middleware of ours, pure ASGI; who may ask
+is decided in `guard.py`.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ class Envelope:
         request_id = scope[_SCOPE_KEY] = _sent_id(scope) or new_request_id()
         started_s = self._clock_s()
         status = 0
+        is_head = scope["method"] == "HEAD"
+        inner = {**scope, "method": "GET"} if is_head else scope
 
         async def send_enveloped(message: Message) -> None:
             nonlocal status
@@ -88,10 +91,12 @@ class Envelope:
                 headers[REQUEST_ID] = request_id
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+            elif is_head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
-            await self._app(scope, receive, send_enveloped)
+            await self._app(inner, receive, send_enveloped)
         except Exception:
             logger.exception("request %s failed: %s %s", request_id, scope["method"], scope["path"])
             if status:
@@ -100,7 +105,7 @@ class Envelope:
             await response(scope, receive, send_enveloped)
         finally:
             self._metrics.observe_request(
-                route=_route_of(scope),
+                route=_route_of(inner),
                 method=scope["method"],
                 status=status,
                 seconds=self._clock_s() - started_s,

@@ -6,7 +6,6 @@ Pure ASGI, before any routing. What is wrong with the content of a request is no
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import ipaddress
 from urllib.parse import urlsplit
@@ -100,20 +99,21 @@ def host_name(host: str) -> str:
 
 
 def _carries(key: bytes, headers: Headers) -> bool:
-    offered = headers.get("x-api-key", "")
+    # Headers are decoded as Latin-1; encoding them so gives back the bytes that were sent.
+    offered = headers.get("x-api-key", "").encode("latin-1")
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        offered = credentials.strip()
+        offered = credentials.strip().encode("latin-1")
     elif scheme.lower() == "basic":
         offered = _basic_password(credentials)
-    return hmac.compare_digest(offered.encode(), key)
+    return hmac.compare_digest(offered, key)
 
 
-def _basic_password(credentials: str) -> str:
+def _basic_password(credentials: str) -> bytes:
     try:
-        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
+        return base64.b64decode(credentials, validate=True).partition(b":")[2]
+    except ValueError:  # no base64
+        return b""
 
 
 def _is_cross_site(headers: Headers, host: str) -> bool:
@@ -121,4 +121,11 @@ def _is_cross_site(headers: Headers, host: str) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+    return origin is not None and _authority(origin) != host.lower()
+
+
+def _authority(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as http://[
+        return ""
