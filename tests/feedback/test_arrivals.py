@@ -77,6 +77,12 @@ def test_the_future_is_refused_beyond_what_clocks_may_differ():
     assert refused({**GOOD, "ts": NOW_US + 61 * SECOND_US}, max_ahead_s=60) == [(0, "ts")]
 
 
+@pytest.mark.parametrize("per_second", [1, 1000])
+def test_seconds_and_milliseconds_are_not_taken_for_microseconds(per_second):
+    assert refused({**GOOD, "ts": NOW_US // SECOND_US * per_second}) == [(0, "ts")]
+    assert read({**GOOD, "ts": NOW_US - 20 * 365 * 86_400 * SECOND_US})
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

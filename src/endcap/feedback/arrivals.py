@@ -38,10 +38,13 @@ class ArrivalRules:
 
     max_ahead_s: a time further ahead of our clock is a unit mistake or a wrong clock, and would
         outweigh every honest event in the time-decayed counts.
+    min_ts_us: 2000-01-01; an earlier time is seconds or milliseconds, and the event would be
+        acknowledged and then be part of no page.
     """
 
     max_batch: int = 1000
     max_ahead_s: float = 300.0
+    min_ts_us: int = 946_684_800_000_000
 
 
 def read_events(
@@ -69,7 +72,8 @@ def read_events(
     latest_us = now_us + int(rules.max_ahead_s * SECOND_US)
     for index, entry in enumerate(entries):
         try:
-            events.append(_event(entry, now_us=now_us, latest_us=latest_us, new_id=new_id))
+            events.append(_event(entry, now_us=now_us, new_id=new_id))
+            _check_time(events[-1].ts, earliest_us=rules.min_ts_us, latest_us=latest_us)
         except EventError as error:
             bad.append(BadField(index, error.where, _reason(error)))
     if bad:
@@ -88,19 +92,21 @@ def _entries(body: object) -> Sequence[object]:
     raise BadEventsError([BadField(0, "events", reason)])
 
 
-def _event(entry: object, *, now_us: int, latest_us: int, new_id: Callable[[], str]) -> Event:
+def _event(entry: object, *, now_us: int, new_id: Callable[[], str]) -> Event:
     if not isinstance(entry, Mapping):
         raise EventError("an event is an object with named fields", where="events")
     record: dict[str, Any] = {name: value for name, value in entry.items() if value is not None}
     record.setdefault("ts", now_us)
     if "event_id" not in record:
         record["event_id"] = new_id()
-    event = parse_event(record)
-    if event.ts > latest_us:
-        raise EventError(
-            "ts lies in the future", where="ts", mend="Send UTC microseconds, or leave ts out"
-        )
-    return event
+    return parse_event(record)
+
+
+def _check_time(ts: int, *, earliest_us: int, latest_us: int) -> None:
+    if earliest_us <= ts <= latest_us:
+        return
+    what = "ts lies in the future" if ts > latest_us else "ts lies before the year 2000"
+    raise EventError(what, where="ts", mend="Send UTC microseconds, or leave ts out")
 
 
 def _reason(error: EventError) -> str:
