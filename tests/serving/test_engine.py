@@ -120,6 +120,23 @@ class TestWhatOneActDoes:
             happen(engine.state, ("user-07", kind, item, 1))
             assert item not in items_of(engine.home("user-07", request_id="r")), shelf_id
 
+    @pytest.mark.parametrize("kind", [Kind.CART, Kind.PURCHASE])
+    def test_nor_is_anything_of_the_same_name(self, bundle, kind):
+        acts = [("anon", Kind.VIEW, f"item-{item:03}", 60 + item) for item in (4, 5, 6)]
+        before = home(bundle, "anon", *acts)
+        names = bundle.name_code[[bundle.item_index[item_id] for item_id in items_of(before)]]
+        twins = [
+            (int(other), item_id)
+            for item_id, code in zip(items_of(before), names.tolist(), strict=True)
+            for other in np.flatnonzero(bundle.name_code == code)
+            if code >= 0 and bundle.item_ids[other] != item_id
+        ]
+        other, item_id = twins[0]
+        page = home(bundle, "anon", *acts, ("anon", kind, bundle.item_ids[other], 1))
+        assert item_id not in items_of(page)
+        shown = bundle.name_code[[bundle.item_index[one] for one in items_of(page)]]
+        assert bundle.name_code[other] not in shown
+
     def test_a_namesake_of_the_item_it_is_about_is_not_on_its_shelf(self, bundle):
         assert bundle.name_code[3] == bundle.name_code[27]
         assert 27 in bundle.neighbour_items[3]

@@ -110,6 +110,19 @@ def test_an_item_that_nobody_had_has_a_modest_reason(bundle):
         assert explain(context, row, scorers) == ["In our range"]
 
 
+def test_a_namesake_is_no_reason(bundle):
+    assert name_of(bundle, 3) == name_of(bundle, 27)
+    scorers = open_scorers(bundle)
+    context = context_of(bundle, scorers, "anon", [("anon", Kind.PURCHASE, "item-003", 5)])
+    row = Candidates(
+        np.array([27], dtype=np.int32),
+        np.ones(1, dtype=np.float32),
+        np.array([Source.ITEM_KNN], dtype=np.uint8),
+    )
+    assert bundle.n_joint_shoppers(3, 27) > 1
+    assert explain(context, row, scorers) == [f"Bought by {bundle.n_shoppers(27)} shoppers"]
+
+
 def reason_to_buy_again(bundle, item_id, *acts):
     shelf = shelf_of(engine_of(bundle, acts).home("user-07", request_id="r"), "buy_again")
     (reason,) = [slot.reason for slot in shelf.slots if slot.item_id == item_id]

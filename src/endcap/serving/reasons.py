@@ -86,7 +86,8 @@ def _repeat(context: Context, item: int) -> str:
 
 def _with_seed(context: Context, item: int, seed: int) -> str:
     together = ""
-    if seed != NO_ITEM:
+    # Of a namesake it would say "this and White Milk" about White Milk.
+    if seed != NO_ITEM and name_of(context.bundle, seed) != name_of(context.bundle, item):
         named = f"this and {name_of(context.bundle, seed)}"
         together = _together(context.bundle, item, seed, named)
     return together or _total(context.bundle, context.ranks.shoppers, item)

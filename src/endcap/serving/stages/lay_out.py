@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from endcap.bundle.read import Bundle
 from endcap.bundle.scorer.panel import Scorers
 from endcap.schema.types import ItemIdx
 from endcap.serving.candidates import SOURCE_NAMES, Candidates, Source
@@ -39,11 +40,13 @@ def lay_out(
 ) -> tuple[Shelf, ...]:
     """Return the shelves that could be filled; no item and no display name stands on two.
 
+    Nor does a namesake of what is in the cart or was just bought: it would seem not to have gone.
+
     Somebody for whom fewer than three shelves come about gets those of a stranger too.
     """
     own = shelves_for(context.visitor, in_session=context.in_session, specs=specs)
     spare = [spec for spec in specs if spec not in own]
-    taken = _Taken()
+    taken = _Taken(names=_names_of(context.bundle, context.off_limits))
     shelves: list[Shelf] = []
     for spec in (*own, *spare):
         if spec in spare and len(shelves) >= MIN_SHELVES:
@@ -94,12 +97,16 @@ def _fill(
     if len(chosen) < spec.min_fill:
         return None
     taken.items += chosen.items.tolist()
-    taken.names |= set(bundle.name_code[chosen.items].tolist()) - {-1}
+    taken.names |= _names_of(bundle, chosen.items)
     return Shelf(
         spec.shelf_id,
         _title(spec, context, department),
         slots_of(context, chosen, scorers),
     )
+
+
+def _names_of(bundle: Bundle, items: ItemIdx) -> set[int]:
+    return set(bundle.name_code[items].tolist()) - {-1}
 
 
 def slots_of(context: Context, chosen: Candidates, scorers: Scorers) -> tuple[Slot, ...]:
