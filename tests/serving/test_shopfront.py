@@ -162,6 +162,14 @@ async def test_looking_as_a_new_visitor_starts_afresh_each_time(client):
     assert heading(await read(client, places.pop())) == "Welcome"
 
 
+async def test_the_way_back_cannot_leave_somebody_else_in_the_picker(client):
+    page = await read(client, "/")
+    picker = {field.attributes["name"]: field for field in page.all("select") + page.all("input")}
+    # A browser would put back what was chosen before it left, beside the page of another visitor.
+    assert picker["as"].attributes["autocomplete"] == "off"
+    assert picker["id"].attributes["autocomplete"] == "off"
+
+
 async def test_the_picker_offers_shoppers_with_a_true_line(client, bundle):
     page = await read(client, "/?user=user-03")
     options = {option.attributes["value"]: words(option.text) for option in page.all("option")}
