@@ -133,10 +133,10 @@ async def _stores(settings: Settings) -> list[Finding]:
 
 
 async def _timed(what: str, url: str, probe: Callable[[], Awaitable[None]]) -> Finding:
-    if url.startswith("sqlite:") and not file_of(url).exists():
-        return Finding(what, "missing", f"{redact(url)} is made when it is first used")
     started_s = time.perf_counter()
     try:
+        if url.startswith("sqlite:") and not file_of(url).exists():
+            return Finding(what, "missing", f"{redact(url)} is made when it is first used")
         await probe()
     except EndcapError as error:
         return Finding(what, "failed", str(error))

@@ -10,6 +10,7 @@ from typing import Annotated
 import orjson
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from endcap.cli.context import settings_with
 from endcap.cli.doctor import examine
@@ -83,12 +84,13 @@ def recommend(
     if not record["shelves"]:
         out.print("nothing to show: no shelf finds enough items that may be shown")
     for shelf in record["shelves"]:
-        table = Table(title=shelf["title"], title_justify="left", box=None, pad_edge=False)
+        table = Table(title=Text(shelf["title"]), title_justify="left", box=None, pad_edge=False)
         for heading in ("item", "name", "department", "price", "why"):
             table.add_column(heading, no_wrap=heading != "why")
         for item in shelf["items"]:
             price = "" if item["price"] is None else f"{item['price']:.2f}"
-            table.add_row(item["item_id"], item["name"], item["department"], price, item["reason"])
+            cells = (item["item_id"], item["name"], item["department"], price, item["reason"])
+            table.add_row(*(Text(cell or "") for cell in cells))  # a name may hold [brackets]
         out.print(table)
         out.print()
 
@@ -101,7 +103,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     else:
         table = Table(box=None, pad_edge=False, show_header=False)
         for finding in findings:
-            table.add_row(MARKS[finding.state], finding.what, finding.detail)
+            table.add_row(MARKS[finding.state], finding.what, Text(finding.detail))
         out.print(table)
     if any(finding.state == "failed" for finding in findings):
         raise typer.Exit(1)
