@@ -34,6 +34,16 @@ def test_the_network_is_refused_before_anything_is_opened(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("allowed", "is_warned"), [(None, True), (("shop.example",), False)])
+def test_a_server_that_nobody_outside_may_name_says_so(tmp_path, caplog, allowed, is_warned):
+    config = ServingConfig(host="0.0.0.0", port=0, api_key="correct-horse-battery")
+    if allowed:
+        config = config.model_copy(update={"allowed_hosts": allowed})
+    with pytest.raises(BundleError):
+        serve(tmp_path / "no-bundle", config=config, stores=sqlite_stores(tmp_path))
+    assert ("serving.allowed_hosts" in caplog.text) is is_warned
+
+
 def test_a_taken_port_is_a_wrong_setting(bundle_root, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

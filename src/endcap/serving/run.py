@@ -31,7 +31,7 @@ from endcap.serving.app import create_app, wall_clock_us
 from endcap.serving.blas import one_blas_thread
 from endcap.serving.config import ServingConfig
 from endcap.serving.engine import Engine
-from endcap.serving.guard import check_exposure
+from endcap.serving.guard import check_exposure, is_loopback
 from endcap.stores.config import StoresConfig
 from endcap.stores.registry import open_cache, open_events, open_store
 
@@ -69,6 +69,11 @@ def serve(
         EventError: the log was written by a newer release.
     """
     check_exposure(config)
+    if not is_loopback(config.host) and all(map(is_loopback, config.allowed_hosts)):
+        logger.warning(
+            "requests from other machines are refused: none of their names for this server is in "
+            "serving.allowed_hosts"
+        )
     listener = listen(config.host, config.port)
     try:
         bundle = read_bundle(bundle_folder)
