@@ -30,7 +30,7 @@ def split():
     return split_by_time(data, cut_us=days_before_end(data, 28))
 
 
-def test_groceries_are_mostly_bought_again(split):
+def test_what_was_bought_before_foretells_groceries(split):
     train = split.train
     history = np.zeros((train.n_users, train.n_items), dtype=np.float32)
     np.add.at(history, (train.interactions.user_idx, train.interactions.item_idx), 1)

@@ -26,7 +26,7 @@ def test_repeat_is_frequency_times_recency():
 
 
 def test_repeat_of_nothing_is_nothing():
-    assert len(repeat_scores(row([], [], 0), now_us=0)) == 0
+    assert len(repeat_scores(row([], [], 0), now_us=0, half_life_days=60.0)) == 0
 
 
 NEIGHBOURS = np.array([[1, 2], [0, -1], [-1, -1]], dtype=np.int32)

@@ -59,7 +59,7 @@ class BundleParts:
     data_end_us: int
     clock_shift_us: int
     history_kind_verb: str = "bought"
-    repeat_half_life_days: float = 45.0
+    repeat_half_life_days: float = 60.0  # where `repeat` was not trained, as its default
     repeat_frequency_power: float = 1.0
     trending_counts: NDArray[np.float64] | None = None
     trending_half_life_days: float = 7.0

@@ -15,7 +15,7 @@ def repeat_scores(
     history_row: UserHistory | History,
     *,
     now_us: int,
-    half_life_days: float = 45.0,
+    half_life_days: float,
     frequency_power: float = 1.0,
 ) -> NDArray[np.float32]:
     """Return frequency x recency of each item of a history, float32, shape (n,), above zero.
