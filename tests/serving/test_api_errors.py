@@ -92,6 +92,26 @@ async def test_too_large_a_body_announced_or_not(bundle):
         assert await web.log.ids() == []
 
 
+@pytest.mark.parametrize("path", ["/v1/events", "/act"])
+async def test_a_client_that_goes_away_is_no_fault_of_ours(web, client, caplog, path):
+    messages = iter(
+        [{"type": "http.request", "body": b'{"ki', "more_body": True}, {"type": "http.disconnect"}]
+    )
+    sent: list = []
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        sent.append(message)
+
+    request = {"type": "http", "method": "POST", "path": path, "query_string": b""}
+    await web.app({**request, "headers": [(b"host", b"localhost")]}, receive, send)
+    assert sent[0]["status"] == 400
+    assert caplog.text == ""
+    assert await web.log.ids() == []
+
+
 async def test_a_log_that_fails_is_503_and_acknowledges_nothing(web, client):
     web.log.is_broken = True
     response = await client.post("/v1/events", json=EVENT)

@@ -42,6 +42,7 @@ SCHEMAS = "#/components/schemas/"
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the documentation of the errors that a route may answer with."""
     texts = {
+        400: "The body is not JSON, or broke off.",
         401: "The API key is missing or wrong.",
         404: "Unknown.",
         413: "The body is too large.",
@@ -93,7 +94,7 @@ async def similar(
 @router.post(
     "/events",
     summary="Tell what visitors did",
-    responses={200: {"model": ReceiptOut}, **problems(413, 422, 503)},
+    responses={200: {"model": ReceiptOut}, **problems(400, 413, 422, 503)},
     openapi_extra={
         "requestBody": {
             "required": True,
