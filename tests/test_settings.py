@@ -48,6 +48,15 @@ def test_a_wrong_file_is_refused_and_the_place_named(tmp_path, text, named):
     assert named in str(error.value)
 
 
+def test_a_source_of_the_blend_that_is_not_named_weighs_nothing(monkeypatch):
+    monkeypatch.setenv("ENDCAP_TRAINING__BLEND_WEIGHTS", '{"als": 2}')
+    weights = load_settings().training.blend_weights
+    assert weights == {"item_knn": 0.0, "als": 2.0, "two_tower": 0.0}
+    monkeypatch.setenv("ENDCAP_TRAINING__BLEND_WEIGHTS", '{"asl": 2}')
+    with pytest.raises(SettingsError, match="no source is called asl; known: item_knn"):
+        load_settings()
+
+
 @pytest.mark.parametrize("variable", ["ENDCAP_SERVING__PROT", "ENDCAP_SERVNG__PORT", "ENDCAP_NOPE"])
 def test_a_misspelt_variable_is_refused_not_ignored(monkeypatch, variable):
     monkeypatch.setenv(variable, "1")

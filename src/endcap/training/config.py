@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+BLEND_WEIGHTS = {"item_knn": 1.0, "als": 1.0, "two_tower": 1.0}
+"""The models whose lists "Recommended for you" fuses, with equal say."""
 
 
 class TrainingConfig(BaseModel):
@@ -26,6 +29,16 @@ class TrainingConfig(BaseModel):
         1000, ge=100, description="Replicates behind each 95 % interval."
     )
     blend_weights: dict[str, float] = Field(
-        {"item_knn": 1.0, "als": 1.0, "two_tower": 1.0},
-        description="Weight of each source in the rank fusion of 'Recommended for you'.",
+        dict(BLEND_WEIGHTS),
+        description="Weight of each source in the rank fusion of 'Recommended for you'; "
+        "a source that is not named has none.",
     )
+
+    @field_validator("blend_weights")
+    @classmethod
+    def _name_every_source(cls, weights: dict[str, float]) -> dict[str, float]:
+        # Explicit zeros, because the page gives weight 1 to what a bundle does not name.
+        if unknown := [name for name in weights if name not in BLEND_WEIGHTS]:
+            known = ", ".join(BLEND_WEIGHTS)
+            raise ValueError(f"no source is called {', '.join(unknown)}; known: {known}")
+        return {name: weights.get(name, 0.0) for name in BLEND_WEIGHTS}
