@@ -127,6 +127,14 @@ def test_advice_in_brackets_is_printed_whole(monkeypatch, capsys):
     assert (code, "pip install 'endcap[train]'" in shown) == (2, True)
 
 
+def test_a_folder_that_cannot_be_made_is_no_traceback(monkeypatch, capsys, tmp_path):
+    (tmp_path / "log.csv").write_text("user,item,ts\na,x,2024-01-01\n")
+    (tmp_path / "var").write_text("a file stands in the way")
+    code, _, shown = run(monkeypatch, capsys, "ingest", "log.csv")
+    assert code == 1
+    assert "error Not a directory: var/snapshots" in shown
+
+
 def test_column_mapping():
     pairs = ["user_id=reviewerID", " ts = time=stamp"]
     assert column_mapping(pairs) == {"user_id": "reviewerID", "ts": "time=stamp"}

@@ -105,6 +105,13 @@ def test_a_run_of_another_format_is_refused(tmp_path):
         load_run(tmp_path, "r")
 
 
+def test_a_run_with_a_damaged_manifest_is_refused(tmp_path):
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "manifest.json").write_text('{"format": 1,')
+    with pytest.raises(DataError, match="damaged"):
+        load_run(tmp_path, "r")
+
+
 def test_the_judgement_finds_the_habit_and_adds_the_rivals(data):
     evaluation = judge(data, ("repeat",), config=CONFIG)
     ndcg = {

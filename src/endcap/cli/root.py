@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -75,9 +76,21 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; an `EndcapError` becomes one readable line and its exit code."""
+    """Run the command line; an `EndcapError` becomes one readable line and its exit code.
+
+    So does what the system says about a file or a full disk: that is no fault of the program.
+    """
     try:
         app()
     except EndcapError as error:
-        console.print(Text("error ", style="bold red").append(str(error), style="default"))
+        _complain(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise
+        _complain(f"{error.strerror}: {error.filename or 'writing'}")
+        sys.exit(1)
+
+
+def _complain(text: str) -> None:
+    console.print(Text("error ", style="bold red").append(text, style="default"))

@@ -128,14 +128,21 @@ def load_run(root: Path, name: str = "latest") -> Run:
         name: a run id, or `latest`.
 
     Raises:
-        DataError: there is no such run, or it is of an unknown format.
+        DataError: there is no such run, or it is damaged or of an unknown format.
     """
     folder = read_pointer(root / "latest") if name == "latest" else root / name
     if folder is None or not (folder / MANIFEST).is_file():
         raise DataError(
             "there is no such training run", where=str(root / name), mend="Run endcap train first"
         )
-    manifest = json.loads((folder / MANIFEST).read_text())
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"the manifest of the training run is damaged: {error}",
+            where=str(folder),
+            mend="Train again",
+        ) from error
     if manifest.get("format") != FORMAT:
         raise DataError(
             "the training run is of an unknown format",
