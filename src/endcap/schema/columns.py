@@ -1,23 +1,11 @@
-"""Column names and interaction kinds, stated once."""
+"""Interaction kinds, and the columns of a catalogue that code asks for by name; stated once."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-USER_ID = "user_id"
 ITEM_ID = "item_id"
-KIND = "kind"
-VALUE = "value"
-PRICE = "price"
-TS = "ts"
-USER_IDX = "user_idx"
-ITEM_IDX = "item_idx"
-
 NAME = "name"
-DEPARTMENT = "department"
-CATEGORY = "category"
-BRAND = "brand"
-IMAGE_URL = "image_url"
 
 
 class Kind(StrEnum):
