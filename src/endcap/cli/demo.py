@@ -136,11 +136,11 @@ def _say_what_next(result: Mapping[str, Any], settings: Settings, *, will_serve:
     for what in ("snapshot", "evaluation", "run", "bundle", "page"):
         out.print(f"  {what:<11} {result[what]}")
     out.print("\n[bold]Try next[/bold]")
-    if will_serve:
+    if will_serve and settings.serving.port:
         address = f"http://{settings.serving.host}:{settings.serving.port}"
         out.print(f"  open {address}       look as any shopper, click, and watch the page change")
         out.print(f"  open {address}/docs  the API")
-    else:
+    elif not will_serve:
         out.print(
             f"  .venv/bin/endcap serve               the live page on port {settings.serving.port}"
         )

@@ -135,12 +135,17 @@ async def _stores(settings: Settings) -> list[Finding]:
 async def _timed(what: str, url: str, probe: Callable[[], Awaitable[None]]) -> Finding:
     started_s = time.perf_counter()
     try:
-        if url.startswith("sqlite:") and not file_of(url).exists():
+        if is_unused(url):
             return Finding(what, "missing", f"{redact(url)} is made when it is first used")
         await probe()
     except EndcapError as error:
         return Finding(what, "failed", str(error))
     return Finding(what, "ok", f"{redact(url)} in {(time.perf_counter() - started_s) * 1e3:.1f} ms")
+
+
+def is_unused(url: str) -> bool:
+    """Return whether the URL names a database that nothing was written to yet."""
+    return url.startswith("sqlite:") and not file_of(url).exists()
 
 
 def _port(host: str, port: int) -> Finding:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from endcap.cli.context import settings_with
-from endcap.cli.doctor import examine
+from endcap.cli.doctor import examine, is_unused
 from endcap.cli.output import JsonFlag, emit_json, out
 from endcap.schema.errors import BundleError
 from endcap.telemetry import configure_logging
@@ -77,7 +77,10 @@ def recommend(
 
     settings = settings_with()
     opened = read_bundle(bundle_folder(settings.var / "bundles", bundle))
-    record = orjson.loads(asyncio.run(home_answer(opened, user, events=settings.stores.events)))
+    events = settings.stores.events
+    # Looking makes nothing: a log that nobody has written to is not begun here.
+    answer = home_answer(opened, user, events="memory://" if is_unused(events) else events)
+    record = orjson.loads(asyncio.run(answer))
     if as_json:
         emit_json(record)
         return

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-NO_DIFFERENCE = "no difference shown"
+Verdict: TypeAlias = Literal["better than", "not shown to differ from", "worse than"]
 
 _BLOCK_CELLS = 1 << 19  # of resampled users at once: 4 MB, stays in the cache
 _SLICE_USERS = 256
@@ -41,13 +41,12 @@ class Difference:
     low: float
     high: float
 
-    def verdict(self, first: str, second: str) -> str:
-        """Return who beats whom: only an interval that leaves out 0 shows a difference."""
+    @property
+    def verdict(self) -> Verdict:
+        """What it shows of the first: only an interval that leaves out 0 shows a difference."""
         if self.low > 0:
-            return f"{first} beats {second}"
-        if self.high < 0:
-            return f"{second} beats {first}"
-        return NO_DIFFERENCE
+            return "better than"
+        return "worse than" if self.high < 0 else "not shown to differ from"
 
 
 def bootstrap_means(

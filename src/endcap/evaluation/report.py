@@ -9,14 +9,14 @@ import io
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from endcap.evaluation.bootstrap import Difference
+from endcap.evaluation.bootstrap import Difference, Verdict
 from endcap.evaluation.metrics import MEASURES
 from endcap.evaluation.result import Evaluation, ModelResult, ViewResult
 from endcap.evaluation.rivals import RANDOM
@@ -86,24 +86,20 @@ def verdicts(evaluation: Evaluation) -> list[str]:
     """
     lines = []
     for view_name, view in evaluation.views.items():
-        groups: dict[str, list[str]] = {
-            "better than": [],
-            "not shown to differ from": [],
-            "worse than": [],
-        }
+        groups: dict[Verdict, list[str]] = {verdict: [] for verdict in get_args(Verdict)}
         near_random = []
         for name, model in view.models.items():
             if name == RANDOM or view.n_users == 0:
                 continue
             if name != evaluation.reference:
                 against = model.versus_reference[VERDICT_METRIC]
-                groups[_compared(against)].append(f"{name} {_difference(against)}")
+                groups[against.verdict].append(f"{name} {_difference(against)}")
             if not model.versus_random[VERDICT_METRIC].low > 0:
                 near_random.append(name)
         measured = f"{_at(VERDICT_METRIC, evaluation)} on {view_name}"
-        for compared, claims in groups.items():
+        for verdict, claims in groups.items():
             if claims:
-                lines.append(f"{measured}, {compared} {evaluation.reference}: {', '.join(claims)}")
+                lines.append(f"{measured}, {verdict} {evaluation.reference}: {', '.join(claims)}")
         if near_random:
             lines.append(f"{measured}, not shown to beat random: {', '.join(near_random)}")
     return lines
@@ -155,12 +151,6 @@ def _sections(evaluation: Evaluation, *, width: int) -> Group:
     parts += [Text(line) for line in verdicts(evaluation)]
     parts += [Text(""), *(Text(line, style="dim") for line in protocol(evaluation))]
     return Group(*parts)
-
-
-def _compared(against: Difference) -> str:
-    if against.low > 0:
-        return "better than"
-    return "worse than" if against.high < 0 else "not shown to differ from"
 
 
 def _difference(against: Difference) -> str:
