@@ -53,6 +53,7 @@ def _quality(evaluation: dict[str, Any]) -> list[Target]:
     """Return what a model must show before anybody should look at its page."""
     every, discovery = evaluation["views"]["all"], evaluation["views"]["discovery"]
     ndcg = {name: model["metrics"]["ndcg"]["mean"] for name, model in every["models"].items()}
+    ndcg["random"] = every["expected_random"]["ndcg"]  # exact, not one draw
     weakest = min((name for name in ndcg if name != "random"), key=lambda name: ndcg[name])
     best = max((name for name in PERSONAL if name in ndcg), key=lambda name: ndcg[name])
     gains = {

@@ -8,7 +8,6 @@ import pytest
 from endcap.bundle.scorer.neighbours import NeighbourScorer
 from endcap.bundle.scorer.panel import open_scorers
 from endcap.bundle.scorer.ranked import NEW_US, WEEK_US, ShopRanker
-from endcap.bundle.scorer.vectors import MAX_TOWER_HISTORY
 from endcap.features.fold_in import als_confidence, als_user_vector, item_gram
 from endcap.features.history import UserHistory, tower_weights
 from endcap.features.neighbours import score_neighbours
@@ -107,7 +106,7 @@ class TestVectors:
         np.testing.assert_allclose(vector, total / np.linalg.norm(total), rtol=1e-4, atol=1e-6)
 
     def test_tower_looks_at_the_latest_items_only(self, tower_bundle):
-        n_items = MAX_TOWER_HISTORY + 20
+        n_items = tower_bundle.tower_max_history + 20
         row = UserHistory(
             items=np.arange(n_items, dtype=np.int32),
             counts=np.ones(n_items, dtype=np.float32),
@@ -117,7 +116,7 @@ class TestVectors:
         scorer = open_scorers(tower_bundle).tower
         np.testing.assert_array_equal(
             scorer.user_vector(row, now_us=NOW_US),
-            scorer.user_vector(row.latest(MAX_TOWER_HISTORY), now_us=NOW_US),
+            scorer.user_vector(row.latest(tower_bundle.tower_max_history), now_us=NOW_US),
         )
 
     def test_of_an_item_that_nobody_had_als_says_nothing(self, bundle):

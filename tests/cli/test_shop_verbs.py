@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import orjson
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from endcap.cli import app
@@ -14,11 +17,18 @@ from shops import make_shop, shop_parts, write_shop
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("ENDCAP_VAR", raising=False)
 
 
-def test_names_in_brackets_are_printed_whole(monkeypatch, tmp_path):
+@pytest.fixture
+def shown(monkeypatch):
+    """What is printed for people, on a wide screen whatever the terminal of the tests."""
+    output = io.StringIO()
+    monkeypatch.setattr("endcap.cli.shop.out", Console(file=output, width=200))
+    return output
+
+
+def test_names_in_brackets_are_printed_whole(monkeypatch, tmp_path, shown):
     item = {
         "item_id": "1",
         "name": "[2-Pack] Tea [/green]",
@@ -33,17 +43,18 @@ def test_names_in_brackets_are_printed_whole(monkeypatch, tmp_path):
 
     monkeypatch.setattr("endcap.serving.inside.home_answer", asked)
     write_shop(shop_parts(make_shop()), tmp_path / "var" / "bundles")
-    shown = CliRunner().invoke(app, ["recommend", "somebody"], catch_exceptions=False)
-    assert shown.exit_code == 0
+    done = CliRunner().invoke(app, ["recommend", "somebody"], catch_exceptions=False)
+    assert done.exit_code == 0
     for text in (item["name"], item["reason"], "Because you bought [/x]"):
-        assert text in shown.output
+        assert text in shown.getvalue()
 
 
-def test_doctor_prints_advice_in_brackets_whole(monkeypatch):
+def test_doctor_prints_advice_in_brackets_whole(monkeypatch, shown):
     advice = "pip install 'endcap[train]'"
     finding = Finding("training libraries", "missing", advice)
     monkeypatch.setattr("endcap.cli.shop.examine", lambda _: [finding])
-    assert advice in CliRunner().invoke(app, ["doctor"]).output
+    CliRunner().invoke(app, ["doctor"])
+    assert advice in shown.getvalue()
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite://events.db", "sqlite:///x.db?mode=fast"])

@@ -15,7 +15,7 @@ from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError
 from endcap.training.config import TrainingConfig
 from endcap.training.export import export
-from endcap.training.judge import judge, load_evaluation, save_evaluation, split_for
+from endcap.training.judge import Setup, judge, load_evaluation, save_evaluation, split_for
 from endcap.training.run import fit_models, load_run, model_rng, train
 
 LIGHT = ("popular", "trending", "repeat", "item_knn")
@@ -150,22 +150,33 @@ def test_large_test_sets_are_sampled(data):
     assert len(split_for(data, config=small, on="test").targets["all"]) == 5
 
 
-def test_an_evaluation_is_kept_under_its_snapshot(tmp_path, data):
+def test_an_evaluation_is_kept_under_its_setup(tmp_path, data):
     evaluation = judge(data, ("popular",), config=CONFIG)
-    assert load_evaluation(tmp_path, snapshot_id="s") is None
-    path = save_evaluation(evaluation, root=tmp_path, snapshot_id="s", on="test")
-    assert load_evaluation(tmp_path, snapshot_id="s") == evaluation
+    setup = Setup.of(("popular",), snapshot_id="s", config=CONFIG)
+    assert load_evaluation(setup, root=tmp_path) is None
+    path = save_evaluation(evaluation, setup, root=tmp_path)
+    assert load_evaluation(setup, root=tmp_path) == evaluation
+    others = (
+        Setup.of(("repeat",), snapshot_id="s", config=CONFIG),
+        Setup.of(("popular",), snapshot_id="s", config=CONFIG, on="validation"),
+        Setup.of(("popular",), snapshot_id="t", config=CONFIG),
+        Setup("s", {"popular": {"half_life_days": 1.0}}, CONFIG),
+        Setup("s", setup.params, CONFIG.model_copy(update={"test_days": 8})),
+    )
+    assert len({setup.file_name, *(other.file_name for other in others)}) == 6
     path.write_text("{")
     with pytest.raises(DataError, match="endcap evaluate"):
-        load_evaluation(tmp_path, snapshot_id="s")
+        load_evaluation(setup, root=tmp_path)
 
 
 def test_the_bundle_is_current_and_says_where_it_comes_from(var, data, run):
+    folder = export("latest", var=var, config=CONFIG)
+    assert read_bundle(folder).manifest["evaluation"] == {}, "of this setup there is none yet"
+    config = CONFIG.model_copy(update={"seed": run.seed})
     save_evaluation(
-        judge(data, LIGHT, config=CONFIG),
+        judge(data, LIGHT, config=config),
+        Setup.of(LIGHT, snapshot_id=run.snapshot_id, config=config),
         root=var / "evaluations",
-        snapshot_id=run.snapshot_id,
-        on="test",
     )
     folder = export("latest", var=var, config=CONFIG)
     assert current(var / "bundles") == folder

@@ -74,6 +74,7 @@ class BundleParts:
     tower_item_vectors: NDArray[np.float32] | None = None
     user_tower_onnx: bytes | None = field(default=None, repr=False)
     tower_half_life_days: float = 30.0
+    tower_max_history: int = 100
     blend_weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -150,6 +151,7 @@ SCALARS = (
     "als_alpha",
     "als_half_life_days",
     "tower_half_life_days",
+    "tower_max_history",
     "blend_weights",
 )
 """Single values, under `parameters` in the manifest (`clock_shift_us` has its own place there)."""

@@ -81,16 +81,15 @@ def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, 
     from endcap.evaluation.report import render_terminal
     from endcap.ingest.snapshot import load_dataset
     from endcap.training.export import export
-    from endcap.training.judge import judge, save_evaluation
+    from endcap.training.judge import Setup, judge, save_evaluation
     from endcap.training.run import peak_memory_bytes, train
 
     config = settings.training
     data = load_dataset(snapshot.path)
     with step(f"2/5  Evaluate: learn from the past, foresee the last {config.test_days} days"):
         evaluation = judge(data, config.models, config=config)
-    evaluation_path = save_evaluation(
-        evaluation, root=settings.var / "evaluations", snapshot_id=snapshot.snapshot_id, on="test"
-    )
+    setup = Setup.of(config.models, snapshot_id=snapshot.snapshot_id, config=config)
+    evaluation_path = save_evaluation(evaluation, setup, root=settings.var / "evaluations")
     if not quiet:
         render_terminal(evaluation, out)
     with step("3/5  Train the same models on all of the data"):

@@ -108,25 +108,17 @@ def evaluate(
     with training_libraries():
         from endcap.evaluation.report import render_markdown, render_terminal
         from endcap.ingest.snapshot import load_dataset, open_snapshot
-        from endcap.training.judge import Part, judge, save_evaluation
+        from endcap.training.judge import Part, Setup, judge, save_evaluation
     part: Part = "validation" if on == "validation" else "test"
     if on != part:
         raise SettingsError(
             f"--on {on} is unknown", where="--on", mend=f"Say {' or '.join(get_args(Part))}"
         )
     opened = open_snapshot(settings.var / "snapshots", snapshot)
-    evaluation = judge(
-        load_dataset(opened.path),
-        model_names(models, settings),
-        config=settings.training,
-        on=part,
-    )
-    path = save_evaluation(
-        evaluation,
-        root=settings.var / "evaluations",
-        snapshot_id=opened.snapshot_id,
-        on=part,
-    )
+    names, config = model_names(models, settings), settings.training
+    evaluation = judge(load_dataset(opened.path), names, config=config, on=part)
+    setup = Setup.of(names, snapshot_id=opened.snapshot_id, config=config, on=part)
+    path = save_evaluation(evaluation, setup, root=settings.var / "evaluations")
     if as_json:
         emit_json(evaluation.to_dict())
     elif markdown:

@@ -32,7 +32,7 @@ from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError
 from endcap.schema.protocols import Recommender
 from endcap.training.config import TrainingConfig
-from endcap.training.judge import load_evaluation
+from endcap.training.judge import Setup, load_evaluation
 from endcap.training.run import Run, load_run
 
 VERBS: dict[Kind, str] = {
@@ -57,7 +57,9 @@ def export(run: Run | str, *, var: Path, config: TrainingConfig) -> Path:
     if isinstance(run, str):
         run = load_run(var / "models", run)
     snapshot = open_snapshot(var / "snapshots", run.snapshot_id)
-    evaluation = load_evaluation(var / "evaluations", snapshot_id=run.snapshot_id)
+    params = {name: record.params for name, record in run.records.items()}
+    setup = Setup(run.snapshot_id, params, config.model_copy(update={"seed": run.seed}))
+    evaluation = load_evaluation(setup, root=var / "evaluations")
     root = var / "bundles"
     folder = write_bundle(
         bundle_parts(snapshot, run.models, config=config),
@@ -147,6 +149,7 @@ def _optional_parts(models: Mapping[str, Recommender]) -> dict[str, Any]:
                     "tower_item_vectors": model.item_vectors_,
                     "user_tower_onnx": _user_tower(model),
                     "tower_half_life_days": model.config.half_life_days,
+                    "tower_max_history": model.config.max_history,
                 }
     return parts
 

@@ -5,16 +5,19 @@ The protocol is `evaluation/evaluate.py`'s; this file only supplies the fitted m
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from endcap.evaluation.evaluate import evaluate
 from endcap.evaluation.result import Evaluation
 from endcap.evaluation.split import Split, TimeCuts
+from endcap.models import registry
 from endcap.models.blend import Blend
 from endcap.schema.artefacts import write_atomically
 from endcap.schema.dataset import Dataset
@@ -65,31 +68,58 @@ def split_for(data: Dataset, *, config: TrainingConfig, on: Part) -> Split:
     return split.sample(config.max_test_users, rng=np.random.default_rng(config.seed))
 
 
-def save_evaluation(evaluation: Evaluation, *, root: Path, snapshot_id: str, on: Part) -> Path:
-    """Write the evaluation as JSON under the name of its snapshot and part; return the path."""
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What an evaluation was of: two that differ in any of it are kept apart.
+
+    params: the settings of each model by name, as JSON values.
+    """
+
+    snapshot_id: str
+    params: Mapping[str, Mapping[str, Any]]
+    config: TrainingConfig
+    on: Part = "test"
+
+    @staticmethod
+    def of(
+        names: Sequence[str], *, snapshot_id: str, config: TrainingConfig, on: Part = "test"
+    ) -> Setup:
+        """Return the setup of models with their default settings, as `judge` fits them."""
+        params = {name: registry.params(registry.create(name)) for name in _with_reference(names)}
+        return Setup(snapshot_id, params, config, on)
+
+    @property
+    def file_name(self) -> str:
+        """The name of its file: snapshot, part, and a hash of all the rest."""
+        rest = {
+            "params": {name: dict(params) for name, params in self.params.items()},
+            "config": self.config.model_dump(mode="json", exclude={"models"}),
+        }
+        digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+        return f"{self.snapshot_id}-{self.on}-{digest[:8]}.json"
+
+
+def save_evaluation(evaluation: Evaluation, setup: Setup, *, root: Path) -> Path:
+    """Write the evaluation as JSON under the name of its setup; return the path."""
     root.mkdir(parents=True, exist_ok=True)
-    path = _path(root, snapshot_id=snapshot_id, on=on)
+    path = root / setup.file_name
     write_atomically(path, evaluation.to_json() + "\n")
     return path
 
 
-def load_evaluation(root: Path, *, snapshot_id: str, on: Part = "test") -> Evaluation | None:
-    """Return the saved evaluation of a snapshot; None when it was never evaluated.
+def load_evaluation(setup: Setup, *, root: Path) -> Evaluation | None:
+    """Return the saved evaluation of exactly this setup; None when there is none.
 
     Raises:
         DataError: the file is damaged.
     """
-    path = _path(root, snapshot_id=snapshot_id, on=on)
+    path = root / setup.file_name
     if not path.is_file():
         return None
     try:
         return Evaluation.from_json(path.read_text(encoding="utf-8"))
-    except (DataError, json.JSONDecodeError) as error:
+    except DataError as error:
         raise DataError(str(error), where=str(path), mend="Run endcap evaluate again") from error
-
-
-def _path(root: Path, *, snapshot_id: str, on: Part) -> Path:
-    return root / f"{snapshot_id}-{on}.json"
 
 
 def _blend(models: Mapping[str, Recommender], config: TrainingConfig) -> dict[str, Blend]:

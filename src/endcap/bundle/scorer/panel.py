@@ -54,5 +54,6 @@ def open_scorers(bundle: Bundle) -> Scorers:
             bundle.user_tower_onnx,
             available=available,
             half_life_days=bundle.tower_half_life_days,
+            max_history=bundle.tower_max_history,
         )
     return Scorers(ShopRanker(bundle), neighbours, fold_in, tower)

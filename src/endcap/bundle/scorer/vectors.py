@@ -18,7 +18,6 @@ from endcap.features.history import UserHistory, tower_weights
 from endcap.schema.types import ItemIdx, TopK
 
 MAX_FOLD_IN = 1000
-MAX_TOWER_HISTORY = 100
 
 
 class FoldInScorer:
@@ -73,6 +72,7 @@ class TowerScorer:
         user_tower: the network; see `bundle.format.BundleParts`.
         available: the items that may be ranked, ascending.
         half_life_days: of the weights of the history.
+        max_history: how many of its latest items are looked at, as in training.
     """
 
     def __init__(
@@ -82,10 +82,11 @@ class TowerScorer:
         *,
         available: ItemIdx,
         half_life_days: float,
+        max_history: int,
     ) -> None:
         self._vectors = item_vectors
         self._index = ExactIndex(item_vectors, items=available)
-        self._half_life_days = half_life_days
+        self._half_life_days, self._max_history = half_life_days, max_history
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -94,8 +95,8 @@ class TowerScorer:
         )
 
     def user_vector(self, history: UserHistory, *, now_us: int) -> NDArray[np.float32]:
-        """Return the vector of a history, shape (d,); its last 100 items count."""
-        history = history.latest(MAX_TOWER_HISTORY)
+        """Return the vector of a history, shape (d,); its latest items count."""
+        history = history.latest(self._max_history)
         weights = tower_weights(history, now_us, self._half_life_days)
         (vectors,) = self._network.run(
             ["user_vector"],
