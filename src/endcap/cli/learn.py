@@ -144,12 +144,21 @@ def bundle(
 
 
 def print_snapshot(snapshot: Snapshot) -> None:
-    """Print what became of every row, and where."""
+    """Print what became of every row, what kind of data it is, and where it lies."""
+    from endcap.ingest.profile import profile
+    from endcap.ingest.snapshot import load_dataset
+
     manifest, counts = snapshot.manifest, snapshot.manifest.counts
     out.print(
         f"  {counts.kept:,} of {counts.rows_in:,} rows kept: {counts.users:,} users, "
         f"{counts.items_with_interactions:,} items with interactions of {counts.items:,} in the "
         f"catalogue, {day(manifest.time_span.first_us)} to {day(manifest.time_span.last_us)}"
+    )
+    facts = profile(load_dataset(snapshot.path))
+    out.print(
+        f"  a user has {facts.median_per_user:,.0f} interactions in the median; "
+        f"{facts.repeat_share:.0%} of all are with an item that the user had before; "
+        f"{facts.density:.2%} of all pairs of user and item occur"
     )
     for reason, n_rows in counts.quarantined_by_reason.items():
         out.print(f"  {n_rows:,} rows put aside: {reason}")
