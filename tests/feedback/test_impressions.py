@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
 from endcap.feedback.impressions import TABLE, Impressions
 from endcap.schema.errors import StoreError
+from endcap.schema.request_id import new_request_id
+from endcap.stores.rows.memory import MemoryStore
 
 
 class FragileStore:
@@ -65,6 +68,40 @@ async def test_pages_a_moment_apart_share_one_write(store):
     assert set(store.rows) == {"r1", "r2"}
     assert store.n_calls == 1
     await impressions.close()
+
+
+async def test_old_slates_are_deleted_and_young_ones_kept():
+    store, now_s = MemoryStore(), 1_000_000.0
+    impressions = Impressions(store, keep_s=3600, clock_s=lambda: now_s)
+    ages_s = [3601, 7200, *(90_000 + number for number in range(450)), 3599, 0]
+    ids = [new_request_id(round((now_s - age_s) * 1000)) for age_s in ages_s]
+    await store.put_many(TABLE, {request_id: {} for request_id in ids})
+    assert await impressions.prune() == 452
+    rows, _ = await store.page(TABLE)
+    assert [key for key, _ in rows] == ids[-2:]
+    assert await impressions.prune() == 0
+
+
+async def test_pruning_goes_on_beside_the_writing():
+    store = MemoryStore()
+    old = new_request_id(1)
+    await store.put_many(TABLE, {old: {}})
+    impressions = Impressions(store, linger_s=0, keep_s=60)
+    impressions.start()
+    young = new_request_id(time.time_ns() // 1_000_000)
+    impressions.record(young, {"user_id": "ann"})
+    for _ in range(200):
+        await asyncio.sleep(0.005)
+        if await store.get_many(TABLE, [old, young]) == [None, {"user_id": "ann"}]:
+            break
+    assert await store.get_many(TABLE, [old, young]) == [None, {"user_id": "ann"}]
+    await impressions.close()
+
+
+async def test_without_a_limit_all_slates_stay():
+    store = MemoryStore()
+    await store.put_many(TABLE, {new_request_id(1): {}})
+    assert await Impressions(store).prune() == 0
 
 
 async def test_a_full_queue_drops_and_counts(store):

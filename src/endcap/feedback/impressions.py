@@ -9,14 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
+import time
+from collections.abc import Callable
 
 from endcap.schema.errors import StoreError
 from endcap.schema.protocols import Row, Store
+from endcap.schema.request_id import first_request_id
 
 TABLE = "slates"
 _BATCH = 500
 _LINGER_S = 0.1  # a commit costs an fsync, so pages of the same moment share one
 _RETRY_S = 1.0
+_PRUNE_S = 60.0
+_PRUNE_BATCH = 200
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +38,9 @@ class Impressions:
         max_waiting: length of the queue.
         linger_s: how long the first slate of a batch waits for others.
         retry_s: pause after a write that failed.
+        keep_s: slates older than this are deleted, about once a minute; None keeps all. Request
+            ids must be those of `endcap.schema.request_id`.
+        clock_s: seconds since 1970.
     """
 
     def __init__(
@@ -41,11 +50,15 @@ class Impressions:
         max_waiting: int = 10_000,
         linger_s: float = _LINGER_S,
         retry_s: float = _RETRY_S,
+        keep_s: float | None = None,
+        clock_s: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._max_waiting = max_waiting
         self._linger_s = linger_s
         self._retry_s = retry_s
+        self._keep_s, self._clock_s = keep_s, clock_s
+        self._pruned_s = -math.inf
         self._waiting: dict[str, Row] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -91,6 +104,24 @@ class Impressions:
                     del self._waiting[request_id]
             self.n_written += len(batch)
 
+    async def prune(self) -> int:
+        """Delete the slates older than `keep_s`, oldest first; return how many there were.
+
+        Raises:
+            StoreError: the store refuses; what is left is deleted another time.
+        """
+        if self._keep_s is None:
+            return 0
+        oldest_kept = first_request_id(round((self._clock_s() - self._keep_s) * 1000))
+        n_deleted = 0
+        while True:
+            rows, _ = await self._store.page(TABLE, limit=_PRUNE_BATCH)
+            old = [request_id for request_id, _ in rows if request_id < oldest_kept]
+            await self._store.delete_many(TABLE, old)
+            n_deleted += len(old)
+            if len(old) < _PRUNE_BATCH:
+                return n_deleted
+
     async def close(self) -> None:
         """Stop writing behind and write what still waits; calling twice is harmless.
 
@@ -115,6 +146,9 @@ class Impressions:
             self._wake.clear()
             try:
                 await self.flush()
+                if self._clock_s() - self._pruned_s > _PRUNE_S:
+                    self._pruned_s = self._clock_s()
+                    await self.prune()
             except StoreError as error:
                 logger.warning("slates wait to be written: %s", error)
                 await asyncio.sleep(self._retry_s)

@@ -50,6 +50,9 @@ class ServingConfig(BaseModel):
         ge=1,
         description="Most slates waiting to be written; more are dropped, and counted.",
     )
+    keep_slates_s: float = Field(
+        86_400.0, gt=0, description="How long it is remembered what a page showed, and why."
+    )
     drain_s: float = Field(
         10.0, ge=0, description="How long open requests may take to finish after a stop signal."
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from typing import cast
 
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from endcap.schema.errors import EventError
 from endcap.schema.events import check_id
+from endcap.schema.request_id import new_request_id as timed_id
 from endcap.serving.metrics import ServingMetrics
 from endcap.serving.problems import internal, problem_response
 
@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 
 def new_request_id() -> str:
-    """Return a fresh id: 32 hex digits."""
-    return uuid.uuid4().hex
+    """Return a fresh id of this moment; see `endcap.schema.request_id`."""
+    return timed_id(time.time_ns() // 1_000_000)
 
 
 def request_id_of(scope: Scope) -> str:

@@ -105,7 +105,9 @@ async def opened(
         stack.push_async_callback(cache.close)
         state = live_state(bundle)
         intake = Intake(log, state, clock_shift_us=bundle.clock_shift_us)
-        impressions = Impressions(store, max_waiting=config.impression_queue)
+        impressions = Impressions(
+            store, max_waiting=config.impression_queue, keep_s=config.keep_slates_s
+        )
         engine = Engine(bundle, state, now_us)
         app = create_app(engine, intake, impressions, cache, config=config, now_us=now_us)
         yield Served(app, intake, engine)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 import time
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
@@ -108,7 +109,7 @@ def _address(user_id: str) -> str:
 
 
 def _made_up(prefix: str) -> str:
-    return f"{prefix}-{new_request_id()[:10]}"
+    return f"{prefix}-{secrets.token_hex(5)}"
 
 
 def _session_of(request: Request) -> str:
