@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 
-from endcap.ingest.download import MAX_FRUITLESS, download
+from endcap.ingest.download import MAX_FRUITLESS, _web_only, download
 from endcap.schema.errors import DownloadError
 
 CONTENT = bytes(range(256)) * 4096  # one mebibyte
@@ -239,3 +240,9 @@ def test_a_folder_that_cannot_be_written_is_named(shop: Shop, tmp_path: Path) ->
     shop.content = b"small"
     with pytest.raises(DownloadError, match="cannot be written"):
         download([shop.url], tmp_path, name="toy")
+
+
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/file", "data:,text"])
+def test_the_opener_knows_nothing_but_the_web(url: str) -> None:
+    with pytest.raises(URLError, match="unknown url type"):
+        _web_only().open(url)

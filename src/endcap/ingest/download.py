@@ -13,13 +13,26 @@ import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
+from typing import TypeAlias, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+)
 
 from endcap import __version__
 from endcap.schema.errors import DownloadError
 from endcap.telemetry import console, track
+
+Answer: TypeAlias = http.client.HTTPResponse | HTTPError
 
 CHUNK_BYTES = 256 * 1024
 TIMEOUT_S = 20.0
@@ -136,7 +149,7 @@ def _fetch_rest(url: str, part: Path, *, name: str) -> bool:
     return _is_whole(part, total)
 
 
-def _open(url: str, *, start: int, tag: str) -> http.client.HTTPResponse:
+def _open(url: str, *, start: int, tag: str) -> Answer:
     if urlsplit(url).scheme not in {"http", "https"}:
         raise _GaveUpError("not an http or https address")
     headers = {"User-Agent": f"endcap/{__version__}", "Accept-Encoding": "identity"}
@@ -146,13 +159,29 @@ def _open(url: str, *, start: int, tag: str) -> http.client.HTTPResponse:
             # Another file under the same address is sent whole, not from the middle.
             headers["If-Range"] = tag
     try:
-        response = urlopen(Request(url, headers=headers), timeout=TIMEOUT_S)  # noqa: S310  # the scheme is checked above
+        request = Request(url, headers=headers)  # noqa: S310 - the scheme is checked above
+        answer = _web_only().open(request, timeout=TIMEOUT_S)
+        return cast("http.client.HTTPResponse", answer)
     except HTTPError as error:
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
-            return error  # type: ignore[return-value]  # an answer like any other, with headers
+            return error  # an answer like any other, with headers
         raise
-    assert isinstance(response, http.client.HTTPResponse)  # noqa: S101  # what urlopen gives for http
-    return response
+
+
+def _web_only() -> OpenerDirector:
+    """Return an opener without the handlers of file: and ftp:, so no redirect leads there."""
+    opener = OpenerDirector()
+    for handler in (
+        ProxyHandler,
+        UnknownHandler,
+        HTTPHandler,
+        HTTPSHandler,
+        HTTPDefaultErrorHandler,
+        HTTPRedirectHandler,
+        HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    return opener
 
 
 def _is_whole(part: Path, total: int | None) -> bool:
@@ -166,7 +195,7 @@ def _is_whole(part: Path, total: int | None) -> bool:
     return False
 
 
-def _total(response: http.client.HTTPResponse) -> int | None:
+def _total(response: Answer) -> int | None:
     """Return the size of the whole file, if the answer says."""
     whole = re.fullmatch(r"bytes .*/(\d+)", response.headers.get("Content-Range") or "")
     if whole:
@@ -175,7 +204,7 @@ def _total(response: http.client.HTTPResponse) -> int | None:
     return int(length) if length and response.status == HTTPStatus.OK else None
 
 
-def _range_start(response: http.client.HTTPResponse) -> int:
+def _range_start(response: Answer) -> int:
     start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range") or "")
     return int(start[1]) if start else -1
 

@@ -48,6 +48,8 @@ class TwoTowerConfig(BaseModel):
     learning_rate: float = Field(0.01, gt=0, description="Peak of the schedule.")
     weight_decay: float = Field(0.01, ge=0, description="Of AdamW.")
     n_threads: int = Field(
-        1, ge=1, description="CPU threads of the training; more only pay on idle cores."
+        1,
+        ge=1,
+        description="CPU threads of the training; several slow each other down on busy cores.",
     )
     device: str = Field("auto", description="auto, cpu or cuda.")

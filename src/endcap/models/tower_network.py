@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name that everybody knows it by
 
 EPSILON = 1e-6
 
@@ -37,7 +36,7 @@ class ItemTower(nn.Module):
         total = self.own(ids)
         for column, table in enumerate(self.attributes):
             total = total + table(codes[:, column])
-        return F.normalize(total, dim=1, eps=EPSILON)
+        return nn.functional.normalize(total, dim=1, eps=EPSILON)
 
 
 class UserTower(nn.Module):
@@ -53,7 +52,7 @@ class UserTower(nn.Module):
 
     def forward(self, mean: Tensor) -> Tensor:
         """Return unit vectors, shape (n, d), for weighted means of item vectors, shape (n, d)."""
-        return F.normalize(mean + self.residual(mean), dim=1, eps=EPSILON)
+        return nn.functional.normalize(mean + self.residual(mean), dim=1, eps=EPSILON)
 
 
 def residual(size: int, hidden: int, dropout: float) -> nn.Sequential:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name that everybody knows it by
 
 from endcap.models.tower_config import TwoTowerConfig
 from endcap.models.tower_examples import Baskets
@@ -97,7 +96,7 @@ class TowerTrainer:
         chosen_items = self._tensor(items)
         vectors = self.item_tower(self._ids[chosen_items], self._codes[chosen_items])
         seed_places = self._tensor(places[: len(seeds.items)])
-        mean = F.embedding_bag(
+        mean = nn.functional.embedding_bag(
             seed_places,
             vectors,
             self._tensor(seeds.offsets),
@@ -105,7 +104,9 @@ class TowerTrainer:
             per_sample_weights=self._tensor(seeds.weights),
         )
         # Not by indexing: its gradient is summed by several threads in no certain order.
-        candidate_vectors = F.embedding(self._tensor(places[len(seeds.items) :]), vectors)
+        candidate_vectors = nn.functional.embedding(
+            self._tensor(places[len(seeds.items) :]), vectors
+        )
         logits = self.user_tower(mean) @ candidate_vectors.T / config.temperature
         log_q = self._log_q[self._tensor(candidates)]
         log_q[len(targets) :] = 0.0

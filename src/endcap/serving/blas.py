@@ -1,7 +1,7 @@
 """Keeps numpy to one thread while a server runs.
 
 A page multiplies small matrices. Spread over all cores, the threads wait for each other longer
-than they work: on two busy cores a page then costs seven times the CPU.
+than they work, most of all where the cores are busy with something else.
 """
 
 from __future__ import annotations
