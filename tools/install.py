@@ -24,12 +24,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SETS = ("serve", "demo", "dev")
+SETS = ("serve", "demo", "dev", "spark")
 """Each holds all of the one before it, in the same versions."""
 
 MIN_PYTHON = (3, 11)
 MIN_UV = (0, 8)
-PACKAGES_MB = {"serve": 60, "demo": 250, "dev": 330}
+PACKAGES_MB = {"serve": 60, "demo": 270, "dev": 360, "spark": 820}
 """What a set downloads for Linux x86-64 without PyTorch and what only PyTorch needs."""
 
 CUDA_TORCH_MB = {"x86_64": 3000, "aarch64": 3200}
