@@ -105,7 +105,7 @@ def _from_neighbours(context: Context, scorers: Scorers) -> list[Candidates]:
         seeds = context.session_items[:MAX_SESSION_SEEDS]
         kinds = context.session_kinds[:MAX_SESSION_SEEDS]
         weights = np.array(
-            [SESSION_WEIGHTS[kind] * SESSION_FADE**age for age, kind in enumerate(kinds)],
+            [SESSION_WEIGHTS.get(kind, 0.0) * SESSION_FADE**age for age, kind in enumerate(kinds)],
             dtype=np.float32,
         )
         ranked = scorers.neighbours.rank(seeds, weights, DEPTH, exclude=context.seen)
