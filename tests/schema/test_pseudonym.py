@@ -1,9 +1,10 @@
 import base64
 import hashlib
 import hmac
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from endcap.schema.pseudonym import (
@@ -12,6 +13,7 @@ from endcap.schema.pseudonym import (
     column_key,
     fingerprint,
     is_pseudonym,
+    parse_key,
     pseudonym,
     to_bytes,
     to_text,
@@ -117,6 +119,45 @@ def test_what_is_no_pseudonym(text):
     assert not is_pseudonym(text)
     with pytest.raises(ValueError, match="not a pseudonym"):
         to_bytes(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY.hex(),
+        KEY.hex().upper() + "\n",
+        base64.b64encode(KEY).decode(),
+        base64.b64encode(KEY).decode().rstrip("="),
+        base64.urlsafe_b64encode(KEY).decode() + "\n",
+    ],
+)
+def test_how_a_key_is_written(text):
+    assert parse_key(text) == KEY
+
+
+@given(st.binary(min_size=32, max_size=70).filter(lambda key: len(set(key)) >= 8))
+def test_every_key_can_be_written_both_ways(key):
+    assert parse_key(key.hex()) == key
+    assume(not re.fullmatch("[0-9a-fA-F=]*", base64.b64encode(key).decode()))
+    assert parse_key(base64.b64encode(key).decode()) == key
+    assert parse_key(base64.urlsafe_b64encode(key).decode()) == key
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "32 random bytes"),
+        ("correct horse battery staple", "32 random bytes"),
+        (KEY[:31].hex(), "32 random bytes"),
+        (KEY.hex()[:-1], "32 random bytes"),
+        ("!" * 64, "32 random bytes"),
+        ("00" * 32, "not random"),
+    ],
+)
+def test_what_is_no_key_is_refused_and_not_quoted(text, reason):
+    with pytest.raises(ValueError, match=reason) as error:
+        parse_key(text)
+    assert not text or text not in str(error.value)
 
 
 def test_columns_cannot_be_joined():

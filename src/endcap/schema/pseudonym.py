@@ -6,6 +6,7 @@ Whoever holds the key can tell whom one stands for; where the key lies is not kn
 from __future__ import annotations
 
 import base64
+import binascii
 import hmac
 import re
 
@@ -14,10 +15,10 @@ KEEP = "keep"
 
 ALGORITHM = "hmac-sha256"
 MIN_KEY_BYTES = 32
+MIN_DISTINCT_BYTES = 8  # 32 random bytes have fewer with a chance below 10^-39
 N_BYTES = 16
 """128 bits: among 10^12 ids the chance that any two share a pseudonym is below 2 in 10^15."""
 
-LENGTH = 26
 SPOKEN = "pseudonym:"
 """Before a pseudonym, says at the door of a server that it is one already."""
 
@@ -26,6 +27,7 @@ _FINGERPRINT_DOMAIN = b"endcap id key fingerprint v1\x00"
 _COLUMN_DOMAIN = b"endcap column key v1\x00"
 # 26 digits of 5 bits hold 130 bits, so the last two of them are always zero.
 _FORM = re.compile(r"[a-z2-7]{25}[aeimquy4]")
+_HEX = re.compile(r"[0-9a-fA-F]*")
 
 
 def pseudonym(key: bytes, raw_id: str) -> str:
@@ -71,6 +73,36 @@ def column_key(key: bytes, column: str) -> bytes:
     The same text in two columns then has two pseudonyms, and the columns cannot be joined.
     """
     return hmac.digest(key, _COLUMN_DOMAIN + column.encode(), "sha256")
+
+
+def parse_key(text: str) -> bytes:
+    """Return the key that a text writes in hex or base64.
+
+    Raises:
+        ValueError: it writes none, or one that is short or not random; the message does not quote
+            it.
+    """
+    plain = "".join(text.split())
+    # Hex that lost a digit would pass for base64 of another key.
+    is_hex = _HEX.fullmatch(plain) is not None
+    key = _from_hex(plain) if is_hex else _from_base64(plain)
+    if len(key) < MIN_KEY_BYTES:
+        raise ValueError(f"a key is hex or base64 of {MIN_KEY_BYTES} random bytes or more")
+    if len(set(key)) < MIN_DISTINCT_BYTES:
+        raise ValueError("these bytes are not random")
+    return key
+
+
+def _from_hex(text: str) -> bytes:
+    return bytes.fromhex(text) if len(text) % 2 == 0 else b""
+
+
+def _from_base64(text: str) -> bytes:
+    standard = text.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+    except binascii.Error:
+        return b""
 
 
 class Pseudonyms:
