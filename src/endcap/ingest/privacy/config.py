@@ -48,7 +48,7 @@ class Generalise(BaseModel):
     place: int | None = Field(None, ge=1, le=5)
     time: Literal["day", "month", "year"] | None = None
     first: int | None = Field(None, ge=1, le=64)
-    map: dict[str, str] | None = None
+    map: dict[str, str] | None = Field(None, min_length=1)
     other: str | None = None
 
     @property
