@@ -97,6 +97,11 @@ class PrivacyConfig(BaseModel):
         "keep, drop, hash or a table such as { age_bands = 10 }. A column without a rule never "
         "reaches a snapshot.",
     )
+    not_personal: tuple[str, ...] = Field(
+        (),
+        description="Other columns, of the catalogue say, that get through although they look "
+        "like e-mail addresses, telephone numbers and the like.",
+    )
     k_anonymity: int = Field(
         0,
         ge=0,
