@@ -91,5 +91,5 @@ def _smoothed(counts: Sequence[int]) -> NDArray[np.float64]:
     array = np.asarray(counts, dtype=np.float64)
     if len(array) == 0 or array.min() < 0 or array.sum() == 0:
         raise ValueError("counts must not be negative, nor all 0")
-    shares: NDArray[np.float64] = array + PSEUDO_COUNT
-    return shares / shares.sum()
+    total = float(array.sum()) + PSEUDO_COUNT * len(array)
+    return (array + PSEUDO_COUNT) / total
