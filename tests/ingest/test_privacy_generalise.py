@@ -1,7 +1,5 @@
 """What each rule makes of good values and of nasty ones, on both engines."""
 
-import json
-
 import duckdb
 import pytest
 from hypothesis import given
@@ -203,31 +201,6 @@ def test_rules_turn_into_spark_sql():
         )
         tree = sqlglot.parse_one(spark, read="spark")
         assert not list(tree.find_all(sqlglot.exp.Anonymous)), spark
-
-
-@pytest.mark.spark
-def test_spark_makes_the_same_of_every_value(tmp_path):
-    sqlglot = pytest.importorskip("sqlglot")
-    pyspark_sql = pytest.importorskip("pyspark.sql")
-    values = [*EVERY_VALUE, *NOTHING]
-    source = tmp_path / "values.jsonl"
-    source.write_text("\n".join(json.dumps({"n": n, "v": v}) for n, v in enumerate(values)))
-    rules = {f"r{index}": rule for index, (rule, _) in enumerate(RULES)}
-    made = ", ".join(f"{expression('v', rule)} AS {name}" for name, rule in rules.items())
-    (select,) = sqlglot.transpile(f"SELECT {made} FROM t ORDER BY n", read="duckdb", write="spark")
-    spark = (
-        pyspark_sql.SparkSession.builder.master("local[1]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "1")
-        .getOrCreate()
-    )
-    try:
-        spark.read.schema("n INT, v STRING").json(str(source)).createOrReplaceTempView("t")
-        rows = spark.sql(select).collect()
-    finally:
-        spark.stop()
-    for name, rule in rules.items():
-        assert [row[name] for row in rows] == over(values, rule), rule
 
 
 @pytest.mark.parametrize(
