@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from endcap.features.prices import median_of_latest
 from endcap.schema.dataset import Interactions
 from endcap.schema.types import DAY_US, ItemIdx, Timestamps
 
@@ -95,16 +96,4 @@ def last_price(
         n_items: length of the result.
         n_latest: how many prices of an item are looked at, the latest ones.
     """
-    priced = interactions.price > 0  # also False for NaN
-    items, prices = interactions.item_idx[priced], interactions.price[priced]
-    order = np.argsort(items, kind="stable")
-    items, prices = items[order], prices[order]
-    n_known = np.bincount(items, minlength=n_items)
-    from_end = np.cumsum(n_known)[items] - 1 - np.arange(len(items))
-    kept = from_end < n_latest
-    latest = np.full((n_items, n_latest), np.nan, dtype=np.float32)
-    latest[items[kept], from_end[kept]] = prices[kept]
-    latest.sort(axis=1)  # NaN last
-    middle = np.maximum(np.minimum(n_known, n_latest) - 1, 0) // 2
-    prices_paid: NDArray[np.float32] = latest[np.arange(n_items), middle]
-    return prices_paid
+    return median_of_latest(interactions.item_idx, interactions.price, n_items, n_latest=n_latest)
