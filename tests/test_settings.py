@@ -48,6 +48,19 @@ def test_a_wrong_file_is_refused_and_the_place_named(tmp_path, text, named):
     assert named in str(error.value)
 
 
+def test_weights_of_kinds_are_a_section_of_their_own(monkeypatch):
+    monkeypatch.setenv("ENDCAP_KINDS__VIEW", "0.1")
+    kinds = load_settings().kinds
+    assert (kinds.view, kinds.purchase) == (0.1, 1.0)
+    monkeypatch.setenv("ENDCAP_KINDS__VIEW", "-1")
+    with pytest.raises(SettingsError, match=r"kinds\.view"):
+        load_settings()
+    monkeypatch.setenv("ENDCAP_KINDS__VIEW", "0.1")
+    monkeypatch.setenv("ENDCAP_TRAINING__TARGET_KINDS", '["purchase", "stare"]')
+    with pytest.raises(SettingsError, match="target_kinds"):
+        load_settings()
+
+
 def test_a_source_of_the_blend_that_is_not_named_weighs_nothing(monkeypatch):
     monkeypatch.setenv("ENDCAP_TRAINING__BLEND_WEIGHTS", '{"als": 2}')
     weights = load_settings().training.blend_weights

@@ -19,6 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from endcap.features.weights import KindWeights
 from endcap.schema.errors import SettingsError
 from endcap.serving.config import ServingConfig
 from endcap.stores.config import StoresConfig
@@ -31,7 +32,7 @@ NOT_SETTINGS = frozenset({"ENDCAP_CONFIG", "ENDCAP_TEST_DATA", "ENDCAP_REQUIRE_S
 
 
 class Settings(BaseSettings):
-    """Every setting of Endcap; each section belongs to the room of that name."""
+    """Every setting of Endcap; a section belongs to the room of its name, `kinds` to features."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
         Path("./var"), description="Folder for snapshots, models, bundles and downloads."
     )
     stores: StoresConfig = StoresConfig()
+    kinds: KindWeights = KindWeights()
     training: TrainingConfig = TrainingConfig()
     serving: ServingConfig = ServingConfig()
 

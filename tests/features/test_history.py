@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,50 @@ def test_a_very_old_item_is_not_taken_for_padding():
     row = build_history(interactions([(0, 1, 0)]), 1).row(0)
     assert seed_weights(row, now_us=10**6 * DAY_US, half_life_days=1.0)[0] == 0
     assert tower_weights(row, 10**6 * DAY_US, 1.0)[0] > 0
+
+
+def test_counts_are_sums_of_weights():
+    told = replace(interactions(EVENTS), weight=np.array([1, 0.5, 1, 0.25, 1, 2], dtype=np.float32))
+    assert as_rows(build_history(told, 4).row(0)) == [(3, 1.0, 30, 30), (5, 2.75, 20, 60)]
+
+
+def test_a_weight_of_nothing_does_not_belong_into_a_history():
+    told = replace(interactions(EVENTS), weight=np.array([1, 1, 0, 1, 1, 1], dtype=np.float32))
+    with pytest.raises(ValueError, match="more than 0"):
+        build_history(told, 4)
+
+
+def test_what_was_refused_is_not_in_the_history():
+    history = build_history(interactions(EVENTS), 4, refusals=interactions([(0, 5, 70), (3, 8, 1)]))
+    assert as_rows(history.row(0)) == [(3, 1.0, 30, 30)]
+    assert history.row(0).refused.tolist() == [5]
+    assert history.seen_by(0).tolist() == [3, 5]
+    assert history.row(3).refused.tolist() == [8]
+    assert history.row(2).refused.tolist() == history.row(99).refused.tolist() == []
+    assert history.indptr.tolist() == [0, 1, 1, 2, 2]
+
+
+def test_a_refusal_in_the_row_stands_until_interest_follows():
+    row = build_history(
+        interactions(EVENTS), 4, refusals=interactions([(0, 5, 70), (0, 9, 1)])
+    ).row(0)
+    items, ts = np.array([5], dtype=np.int32), np.array([80])
+    assert merge_events(row, items, ts).refused.tolist() == [9]
+    nothing = merge_events(row, items, ts, weights=np.zeros(1, dtype=np.float32))
+    assert nothing.refused.tolist() == [5, 9]
+    assert as_rows(nothing) == as_rows(row)
+
+
+def test_merging_tells_interest_removals_and_refusals_apart():
+    row = build_history(interactions(EVENTS), 4).row(0)
+    cart, remove, dislike, view = 2, 8, 6, 1
+    merged = merge_events(
+        row,
+        np.array([4, 4, 3, 3, 6, 5], dtype=np.int32),
+        np.array([90, 95, 80, 81, 82, 83]),
+        kinds=np.array([cart, remove, dislike, view, cart, dislike], dtype=np.uint8),
+        weights=np.array([0.5, -0.5, -1, 0.25, 0.5, -1], dtype=np.float32),
+    )
+    assert as_rows(merged) == [(3, 1.25, 30, 81), (6, 0.5, 82, 82)]
+    assert merged.refused.tolist() == [5]
+    assert merged.latest(1).refused.tolist() == [5]

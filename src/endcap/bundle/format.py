@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endcap.features.history import History
+from endcap.features.unsettled import Unsettled
+from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights
 from endcap.schema.errors import BundleError
 from endcap.schema.types import NO_ITEM, Timestamps
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 CATALOGUE = "catalogue.jsonl"
 USER_TOWER = "user_tower.onnx"
@@ -33,7 +34,13 @@ class BundleParts:
     catalogue: aligned with item indices; the keys item_id, name, department, category, brand,
         price, currency, image_url, is_available; any value but item_id may be None.
     department, category: codes into `*_names`, -1 where unknown; price: NaN where unknown.
-    history_kind_verb: what the interactions of the history are: "bought", "reviewed", "viewed".
+    history, unsettled: what each user is interested in, as `features.unsettled.settle` parts it.
+    kinds, kind_weights: the kinds of interaction that were learnt from, and what an event of each
+        kind weighs, there and live.
+    history_kind_verb: what most interactions are: "bought", "reviewed", "viewed".
+    told: those of them that the verb is true of, each counting one: what is told to a visitor;
+        None where that is the history itself.
+    bought: the purchases, each counting one, where the verb is another one and there are some.
     popular_counts, trending_counts: `features.popularity.decayed_counts` with `decay_origin_us`.
     first_seen_us: `features.popularity.first_seen`.
     neighbour_items, neighbour_sims: shape (n_items, n_neighbours), best first, -1 and 0 padded.
@@ -58,6 +65,11 @@ class BundleParts:
     decay_origin_us: int
     data_end_us: int
     clock_shift_us: int
+    unsettled: Unsettled | None = field(default=None, repr=False)
+    kinds: Sequence[str] = ()
+    kind_weights: KindWeights = DEFAULT_WEIGHTS
+    told: History | None = field(default=None, repr=False)
+    bought: History | None = field(default=None, repr=False)
     history_kind_verb: str = "bought"
     repeat_half_life_days: float = 60.0  # where `repeat` was not trained, as its default
     repeat_frequency_power: float = 1.0
@@ -87,6 +99,16 @@ class BundleParts:
         """How many items the catalogue has, available or not."""
         return len(self.item_ids)
 
+    @property
+    def told_history(self) -> History:
+        """The interactions of the kind that `history_kind_verb` names, each counting one."""
+        return self.history if self.told is None else self.told
+
+    @property
+    def bought_history(self) -> History | None:
+        """The purchases of each user, each counting one; None where there are none."""
+        return self.told_history if self.history_kind_verb == "bought" else self.bought
+
 
 class ArraySpec(NamedTuple):
     """One array of a bundle: where it is, its type, and the names of its dimensions."""
@@ -102,20 +124,38 @@ class ArraySpec(NamedTuple):
 
     def of(self, parts: BundleParts) -> NDArray[Any] | None:
         """Return the array itself; None where the bundle is made without it."""
-        array: NDArray[Any] | None = attrgetter(self.path)(parts)
+        part: Any = parts
+        for name in self.path.split("."):
+            part = getattr(part, name) if part is not None else None
+        array: NDArray[Any] | None = part
         return array
 
 
+def _history_specs(name: str, n_pairs: str) -> tuple[ArraySpec, ...]:
+    return (
+        ArraySpec(f"{name}.indptr", "int64", ("n_users + 1",)),
+        ArraySpec(f"{name}.items", "int32", (n_pairs,)),
+        ArraySpec(f"{name}.counts", "float32", (n_pairs,)),
+        ArraySpec(f"{name}.first_ts", "int64", (n_pairs,)),
+        ArraySpec(f"{name}.last_ts", "int64", (n_pairs,)),
+    )
+
+
+HISTORIES = ("history", "told", "bought")
+UNSETTLED = (
+    ArraySpec("unsettled.indptr", "int64", ("n_users + 1",)),
+    ArraySpec("unsettled.items", "int32", ("n_unsettled",)),
+    ArraySpec("unsettled.kinds", "uint8", ("n_unsettled",)),
+    ArraySpec("unsettled.weights", "float32", ("n_unsettled",)),
+    ArraySpec("unsettled.ts", "int64", ("n_unsettled",)),
+)
 ARRAYS = (
     ArraySpec("department", "int32", ("n_items",)),
     ArraySpec("category", "int32", ("n_items",)),
     ArraySpec("price", "float32", ("n_items",)),
     ArraySpec("is_available", "bool", ("n_items",)),
-    ArraySpec("history.indptr", "int64", ("n_users + 1",)),
-    ArraySpec("history.items", "int32", ("n_pairs",)),
-    ArraySpec("history.counts", "float32", ("n_pairs",)),
-    ArraySpec("history.first_ts", "int64", ("n_pairs",)),
-    ArraySpec("history.last_ts", "int64", ("n_pairs",)),
+    *(spec for name in HISTORIES for spec in _history_specs(name, f"n_{name}_pairs")),
+    *UNSETTLED,
     ArraySpec("popular_counts", "float64", ("n_items",)),
     ArraySpec("trending_counts", "float64", ("n_items",)),
     ArraySpec("first_seen_us", "int64", ("n_items",)),
@@ -129,8 +169,8 @@ ARRAYS = (
 DERIVED = (
     ArraySpec("name_code", "int32", ("n_items",)),
     ArraySpec("shoppers_indptr", "int64", ("n_items + 1",)),
-    ArraySpec("shoppers_users", "int32", ("n_pairs",)),
-    ArraySpec("shoppers_last_ts", "int64", ("n_pairs",)),
+    ArraySpec("shoppers_users", "int32", ("n_told_pairs",)),
+    ArraySpec("shoppers_last_ts", "int64", ("n_told_pairs",)),
     ArraySpec("catalogue_offsets", "int64", ("n_items + 1",)),
 )
 """What the writer works out once, so that opening a bundle stays quick; see `read.Bundle`."""
@@ -142,6 +182,8 @@ SCALARS = (
     "popular_half_life_days",
     "decay_origin_us",
     "data_end_us",
+    "kinds",
+    "kind_weights",
     "history_kind_verb",
     "repeat_half_life_days",
     "repeat_frequency_power",
@@ -180,7 +222,7 @@ def check_parts(parts: BundleParts) -> None:
             )
     _check_codes("department", parts.department, len(parts.department_names))
     _check_codes("category", parts.category, len(parts.category_names))
-    _check_codes("history.items", parts.history.items, parts.n_items, lowest=0)
+    _check_histories(parts)
     if parts.neighbour_items is not None:
         _check_codes("neighbour_items", parts.neighbour_items, parts.n_items)
     for one, other in (
@@ -189,6 +231,19 @@ def check_parts(parts: BundleParts) -> None:
     ):
         if (getattr(parts, one) is None) != (getattr(parts, other) is None):
             raise BundleError(f"{one} and {other} come together or not at all", where=one)
+
+
+def _check_histories(parts: BundleParts) -> None:
+    for spec in ARRAYS:
+        items = spec.of(parts) if spec.path.endswith(".items") else None
+        if items is not None:
+            _check_codes(spec.path, items, parts.n_items, lowest=0)
+    if parts.history.refused is not None:
+        raise BundleError(
+            "refusals are among the unsettled events, not in the history",
+            where="history",
+            mend="Make both with features.unsettled.settle",
+        )
 
 
 def _check_shapes(parts: BundleParts) -> None:

@@ -18,6 +18,7 @@ from endcap.bundle.format import (
     ARRAYS,
     CATALOGUE,
     DERIVED,
+    HISTORIES,
     SCALARS,
     TEXTS,
     USER_TOWER,
@@ -26,6 +27,8 @@ from endcap.bundle.format import (
 )
 from endcap.bundle.manifest import verify
 from endcap.features.history import History
+from endcap.features.unsettled import Unsettled
+from endcap.features.weights import KindWeights
 from endcap.schema.types import Timestamps, UserIdx
 
 
@@ -63,7 +66,7 @@ class Bundle(BundleParts):
     """An opened bundle: its parts, and what makes them quick to ask.
 
     name_code: the same number for items whose display name is the same, -1 without a name.
-    shoppers_*: the history turned round: item i was taken by the users
+    shoppers_*: the told history turned round: item i was taken by the users
         shoppers_users[shoppers_indptr[i]:shoppers_indptr[i + 1]], ascending.
     """
 
@@ -86,7 +89,7 @@ class Bundle(BundleParts):
         return dict(self.catalogue[item_idx])
 
     def n_shoppers(self, item_idx: int) -> int:
-        """Return how many different users of the history had the item."""
+        """Return how many different users of the told history had the item."""
         return int(self.shoppers_indptr[item_idx + 1] - self.shoppers_indptr[item_idx])
 
     def n_shoppers_since(self, item_idx: int, since_us: int) -> int:
@@ -125,14 +128,19 @@ def read_bundle(folder: Path) -> Bundle:
         spec.path: _map_array(folder, spec) if spec.file in files else None
         for spec in (*ARRAYS, *DERIVED)
     }
-    history = {name: arrays.pop(f"history.{name}") for name in History.__dataclass_fields__}
+    groups = {name: _group(arrays, name) for name in (*HISTORIES, "unsettled")}
+    unsettled = groups.pop("unsettled")
+    parameters = {name: manifest["parameters"][name] for name in SCALARS}
     texts = {name: _read_texts(folder / f"{name}.json") for name in TEXTS}
     tower = (folder / USER_TOWER).read_bytes() if USER_TOWER in files else None
     values: dict[str, Any] = {
-        **{name: manifest["parameters"][name] for name in SCALARS},
+        **parameters,
+        "kinds": tuple(parameters["kinds"]),
+        "kind_weights": KindWeights(**parameters["kind_weights"]),
         **arrays,
         **texts,
-        "history": History(**history),
+        **{name: History(**group) if group else None for name, group in groups.items()},
+        "unsettled": Unsettled(**unsettled) if unsettled else None,
         "catalogue": Catalogue(_map_bytes(folder / CATALOGUE), arrays["catalogue_offsets"]),
         "user_tower_onnx": tower,
         "clock_shift_us": manifest["clock_shift_us"],
@@ -142,6 +150,13 @@ def read_bundle(folder: Path) -> Bundle:
         "item_index": {item_id: index for index, item_id in enumerate(texts["item_ids"])},
     }
     return Bundle(**values)
+
+
+def _group(arrays: dict[str, Any], name: str) -> dict[str, Any]:
+    """Take the arrays of one part out of all; empty where the bundle was made without it."""
+    paths = [path for path in arrays if path.startswith(f"{name}.")]
+    found = {path.partition(".")[2]: arrays.pop(path) for path in paths}
+    return {} if any(array is None for array in found.values()) else found
 
 
 def _map_array(folder: Path, spec: ArraySpec) -> NDArray[Any]:

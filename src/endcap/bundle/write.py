@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from endcap.bundle.format import (
     ARRAYS,
@@ -137,7 +138,7 @@ def _write_files(parts: BundleParts, folder: Path) -> None:
     derived: dict[str, NDArray[Any]] = {
         "name_code": _name_codes(parts.catalogue),
         "catalogue_offsets": _write_catalogue(parts.catalogue, folder / CATALOGUE),
-        **_shoppers(parts.history, parts.n_items),
+        **_shoppers(parts.told_history, parts.n_items),
     }
     for spec in DERIVED:
         np.save(folder / spec.file, derived[spec.path].astype(spec.dtype), allow_pickle=False)
@@ -177,9 +178,13 @@ def _shoppers(history: History, n_items: int) -> dict[str, NDArray[Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Return numpy scalars as Python's own, and a number that is none as None, as JSON wants."""
+    """Return a value as JSON wants it: settings as their fields, a number that is none as None."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(inner) for inner in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and value != value else value

@@ -87,8 +87,10 @@ def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, 
     config = settings.training
     data = load_dataset(snapshot.path)
     with step(f"2/5  Evaluate: learn from the past, foresee the last {config.test_days} days"):
-        evaluation = judge(data, config.models, config=config)
-    setup = Setup.of(config.models, snapshot_id=snapshot.snapshot_id, config=config)
+        evaluation = judge(data, config.models, config=config, weights=settings.kinds)
+    setup = Setup.of(
+        config.models, snapshot_id=snapshot.snapshot_id, config=config, weights=settings.kinds
+    )
     evaluation_path = save_evaluation(evaluation, setup, root=settings.var / "evaluations")
     if not quiet:
         render_terminal(evaluation, out)
@@ -99,6 +101,7 @@ def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, 
             seed=config.seed,
             snapshot_id=snapshot.snapshot_id,
             root=settings.var / "models",
+            weights=settings.kinds,
         )
     with step("4/5  Write the bundle"):
         bundle_path = export(run, var=settings.var, config=config)

@@ -85,6 +85,7 @@ def train(
         seed=settings.training.seed,
         snapshot_id=opened.snapshot_id,
         root=settings.var / "models",
+        weights=settings.kinds,
     )
     if as_json:
         emit_json({"path": path, "run_id": run.run_id, "records": run.records})
@@ -116,8 +117,9 @@ def evaluate(
         )
     opened = open_snapshot(settings.var / "snapshots", snapshot)
     names, config = model_names(models, settings), settings.training
-    evaluation = judge(load_dataset(opened.path), names, config=config, on=part)
-    setup = Setup.of(names, snapshot_id=opened.snapshot_id, config=config, on=part)
+    data, weights = load_dataset(opened.path), settings.kinds
+    evaluation = judge(data, names, config=config, weights=weights, on=part)
+    setup = Setup.of(names, snapshot_id=opened.snapshot_id, config=config, weights=weights, on=part)
     path = save_evaluation(evaluation, setup, root=settings.var / "evaluations")
     if as_json:
         emit_json(evaluation.to_dict())

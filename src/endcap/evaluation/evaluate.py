@@ -98,6 +98,7 @@ def evaluate(
         reference=reference,
         ranking_s=ranking_s,
         views=results,
+        target_kinds=tuple(kind.value for kind in split.target_kinds),
     )
 
 

@@ -123,6 +123,7 @@ def protocol(evaluation: Evaluation) -> list[str]:
         f"{counts.n_train:,} interactions before it. Targets are each user's distinct items in the "
         f"{days:.1f} days up to {_date(evaluation.end_us)}: {counts.n_targets:,} from "
         f"{counts.n_window:,} interactions ({counts.n_after:,} later ones unused).",
+        *_kinds(evaluation),
         f"Ranked: {who}, k = {k}, the full catalogue of {evaluation.n_items:,} items, no sampled "
         "negatives, equal scores in random order.",
         f"Denominators: users with a target of the kind. Not measured: {counts.n_silent_users:,} "
@@ -155,6 +156,21 @@ def _sections(evaluation: Evaluation, *, width: int) -> Group:
 
 def _difference(against: Difference) -> str:
     return f"{_signed(against.mean)} [{_signed(against.low)}, {_signed(against.high)}]"
+
+
+def _kinds(evaluation: Evaluation) -> Iterator[str]:
+    if not evaluation.target_kinds:
+        return
+    counts = evaluation.counts
+    sentence = f"Kinds that make a target: {', '.join(evaluation.target_kinds)}"
+    if counts.n_window_unused:
+        sentence += f" ({counts.n_window_unused:,} interactions of the window make none)"
+    if evaluation.weights:
+        weights = ", ".join(f"{kind} {weight:.3g}" for kind, weight in evaluation.weights.items())
+        sentence += f". Weights of what is learnt from: {weights}"
+    if counts.n_train_unused:
+        sentence += f" ({counts.n_train_unused:,} interactions before the cut are no interest)"
+    yield sentence + "."
 
 
 def _remarks(evaluation: Evaluation) -> Iterator[str]:

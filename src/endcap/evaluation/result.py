@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from endcap.evaluation.bootstrap import Difference, Interval
@@ -69,6 +69,8 @@ class Evaluation:
     n_drawn_users: how many test users were drawn at random; None when all were measured.
     reference: the model that the others are compared with.
     ranking_s: seconds each model took to rank, by name.
+    target_kinds: the kinds of interaction that make a target, of those in the window.
+    weights: how much each kind in the data weighed, by its name; empty where that was not told.
     """
 
     k: int
@@ -81,6 +83,8 @@ class Evaluation:
     reference: str
     ranking_s: Mapping[str, float]
     views: Mapping[str, ViewResult]
+    target_kinds: tuple[str, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values under text keys; None stands for what is not defined."""
@@ -106,6 +110,7 @@ class Evaluation:
         try:
             fields["counts"] = SplitCounts(**record["counts"])
             fields["views"] = {name: _view(view) for name, view in record["views"].items()}
+            fields["target_kinds"] = tuple(record.get("target_kinds", ()))
             return Evaluation(**fields)
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"the evaluation is damaged: {error}") from error

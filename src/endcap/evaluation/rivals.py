@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from endcap.evaluation.chance import draws
 from endcap.evaluation.lists import is_repeated
 from endcap.evaluation.metrics import discounts
-from endcap.evaluation.pairs import Pairs, pair_set
+from endcap.evaluation.pairs import Pairs
+from endcap.evaluation.split import seen_pairs
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import NotFittedError
 from endcap.schema.types import NO_ITEM, ItemIdx, TopK, UserIdx
@@ -40,9 +41,8 @@ class RandomRanking:
 
     def fit(self, data: Dataset, *, rng: np.random.Generator) -> Self:
         """Remember who has seen what, and draw the seed."""
-        events = data.interactions
         self.seed_ = int(rng.integers(2**63))
-        self.seen_ = pair_set(events.user_idx, events.item_idx, stride=data.n_items)
+        self.seen_ = seen_pairs(data)
         self.n_items_ = data.n_items
         return self
 

@@ -6,7 +6,7 @@ it must predict.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -14,12 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.evaluation.pairs import Pairs, pair_set
+from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions
 from endcap.schema.errors import DataError
 from endcap.schema.types import DAY_US, ItemIdx, UserIdx
 
 View: TypeAlias = Literal["all", "repeat", "discovery"]
 VIEWS: tuple[View, ...] = ("all", "repeat", "discovery")
+
+Prepare: TypeAlias = Callable[[Dataset], Dataset]
+"""Makes of the past what models may learn from: `features.weights.interest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,11 @@ class Targets:
 class SplitCounts:
     """Where every interaction and every user of the data went.
 
-    n_train + n_window + n_after is the number of interactions in the data. `n_targets` is smaller
-    than `n_window` when a user took the same item more than once. `n_cold_users` have targets but
-    no history; `n_silent_users` have a history but no targets, so no metric counts them.
+    n_train + n_window + n_after is the number of interactions in the data. Of those before the cut
+    `n_train_unused` are no interest, and of those in the window `n_window_unused` are of no kind
+    that makes a target. `n_targets` is smaller than the rest of the window when a user took the
+    same item more than once. `n_cold_users` have targets but no history; `n_silent_users` have a
+    history but no targets, so no metric counts them.
     """
 
     n_train: int
@@ -76,15 +82,19 @@ class SplitCounts:
     n_test_users: int
     n_cold_users: int
     n_silent_users: int
+    n_train_unused: int = 0
+    n_window_unused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
     """What a model may learn from, and what it is measured by.
 
-    train: every interaction strictly before `cut_us`; still knows the whole catalogue.
+    train: what may be learnt from strictly before `cut_us`; still knows the whole catalogue.
     targets: by view: `all`; `repeat` (this user had the item before the cut); `discovery` (not).
+        What the user had refused by then is in `all` alone.
     n_drawn_users: how many test users were drawn by `sample`; None when all are measured.
+    target_kinds: the kinds of interaction that make a target, of those in the window.
     """
 
     train: Dataset
@@ -93,11 +103,12 @@ class Split:
     end_us: int
     counts: SplitCounts
     n_drawn_users: int | None = None
+    target_kinds: tuple[Kind, ...] = ()
 
     @property
     def seen(self) -> Pairs:
-        """The distinct (user, item) pairs of the train part; O(n log n) each time."""
-        return _distinct(self.train.interactions, self.train.n_items)
+        """The distinct (user, item) pairs that were had or refused; O(n log n) each time."""
+        return seen_pairs(self.train)
 
     def sample(self, max_users: int, *, rng: np.random.Generator) -> Split:
         """Return the split with at most `max_users` test users, drawn uniformly without repeat."""
@@ -132,13 +143,29 @@ class TimeCuts:
             end_us=data.end_us,
         )
 
-    def validation(self, data: Dataset) -> Split:
+    def validation(
+        self, data: Dataset, *, prepare: Prepare | None = None, target_kinds: Collection[Kind] = ()
+    ) -> Split:
         """Return the split that settings may be chosen on; nothing in it comes from the test."""
-        return split_by_time(data, cut_us=self.validation_us, end_us=self.test_us)
+        return split_by_time(
+            data,
+            cut_us=self.validation_us,
+            end_us=self.test_us,
+            prepare=prepare,
+            target_kinds=target_kinds,
+        )
 
-    def test(self, data: Dataset) -> Split:
+    def test(
+        self, data: Dataset, *, prepare: Prepare | None = None, target_kinds: Collection[Kind] = ()
+    ) -> Split:
         """Return the split to report."""
-        return split_by_time(data, cut_us=self.test_us, end_us=self.end_us)
+        return split_by_time(
+            data,
+            cut_us=self.test_us,
+            end_us=self.end_us,
+            prepare=prepare,
+            target_kinds=target_kinds,
+        )
 
 
 def days_before_end(data: Dataset, days: float) -> int:
@@ -146,56 +173,101 @@ def days_before_end(data: Dataset, days: float) -> int:
     return data.end_us - round(days * DAY_US)
 
 
-def split_by_time(data: Dataset, *, cut_us: int, end_us: int | None = None) -> Split:
+def split_by_time(
+    data: Dataset,
+    *,
+    cut_us: int,
+    end_us: int | None = None,
+    prepare: Prepare | None = None,
+    target_kinds: Collection[Kind] = (),
+) -> Split:
     """Return the data before the cut, and each user's distinct items in cut_us <= ts < end_us.
 
-    An interaction of any kind makes a target. Targets that a model cannot know (nobody had the
-    item before the cut) stay, as misses; users without a history stay too. `counts` says how many.
+    An interaction of a weight above 0 makes a target. Targets that a model cannot know (nobody had
+    the item before the cut) stay, as misses; users without a history stay too. `counts` says how
+    many.
 
     Args:
-        data: interactions of any number of users.
+        data: interactions of any number of users, weighed or not.
         cut_us: the first moment of the future.
         end_us: where the window ends; the end of the data when None.
+        prepare: applied to what lies before the cut, and to that alone; nothing when None.
+        target_kinds: only interactions of these kinds make a target; of any when empty.
 
     Raises:
-        DataError: nothing lies before the cut, or nothing in the window.
+        DataError: nothing lies before the cut, or no target in the window.
 
     Cost: two sorts, O(n log n).
     """
     end_us = data.end_us if end_us is None else end_us
-    train = data.between(None, cut_us)
+    past = data.between(None, cut_us)
+    train = past if prepare is None else prepare(past)
     window = data.interactions.between(cut_us, end_us)
-    if len(train.interactions) == 0 or len(window) == 0:
+    wanted = window.take(_makes_target(window, target_kinds))
+    if len(train.interactions) == 0 or len(wanted) == 0:
         part = "before the cut" if len(train.interactions) == 0 else "between the cut and the end"
         raise DataError(
-            f"there is no interaction {part}",
+            f"there is no interaction that counts {part}",
             where=_window_in_days(data, cut_us=cut_us, end_us=end_us),
-            mend="Choose another window: setting training.test_days",
+            mend="Choose another window or other kinds: settings training.test_days, "
+            "training.target_kinds and kinds",
         )
-    seen, taken = _distinct(train.interactions, data.n_items), _distinct(window, data.n_items)
+    taken, seen = _distinct(wanted, data.n_items), seen_pairs(train)
     is_warm = np.zeros(data.n_items, dtype=np.bool_)
     is_warm[train.interactions.item_idx] = True
-    is_repeat = seen.contain(taken.rows, taken.items)
-    whole = np.ones(len(taken), dtype=np.bool_)
-    targets: dict[View, Targets] = {
-        "all": _targets(taken, whole, is_warm),
-        "repeat": _targets(taken, is_repeat, is_warm),
-        "discovery": _targets(taken, ~is_repeat, is_warm),
-    }
+    targets = _views(taken, train, seen, is_warm)
     cold = taken.items[~is_warm[taken.items]]
     history_users, test_users = np.unique(seen.rows), targets["all"].users
     counts = SplitCounts(
-        n_train=len(train.interactions),
+        n_train=len(past.interactions),
         n_window=len(window),
-        n_after=len(data.interactions) - len(train.interactions) - len(window),
+        n_after=len(data.interactions) - len(past.interactions) - len(window),
         n_targets=len(taken),
         n_cold_targets=len(cold),
         n_cold_items=len(np.unique(cold)),
         n_test_users=len(test_users),
         n_cold_users=int((~np.isin(test_users, history_users)).sum()),
         n_silent_users=int((~np.isin(history_users, test_users)).sum()),
+        n_train_unused=len(past.interactions) - len(train.interactions),
+        n_window_unused=len(window) - len(wanted),
     )
-    return Split(train, targets, cut_us, end_us, counts)
+    return Split(train, targets, cut_us, end_us, counts, target_kinds=_kinds_in(wanted))
+
+
+def seen_pairs(data: Dataset) -> Pairs:
+    """Return the distinct (user, item) pairs of the interactions and the refusals."""
+    parts = [part for part in (data.interactions, data.refusals) if part is not None]
+    return pair_set(
+        np.concatenate([part.user_idx for part in parts]),
+        np.concatenate([part.item_idx for part in parts]),
+        stride=data.n_items,
+    )
+
+
+def _makes_target(window: Interactions, kinds: Collection[Kind]) -> NDArray[np.bool_]:
+    counts = window.weights > 0
+    return counts & np.isin(window.kind, [KIND_CODES[kind] for kind in kinds]) if kinds else counts
+
+
+def _kinds_in(interactions: Interactions) -> tuple[Kind, ...]:
+    present = set(np.unique(interactions.kind).tolist())
+    return tuple(kind for kind, code in KIND_CODES.items() if code in present)
+
+
+def _views(
+    taken: Pairs, train: Dataset, seen: Pairs, is_warm: NDArray[np.bool_]
+) -> dict[View, Targets]:
+    was_seen = seen.contain(taken.rows, taken.items)
+    was_had = was_seen
+    if train.refusals is not None:
+        was_had = was_seen & ~_distinct(train.refusals, train.n_items).contain(
+            taken.rows, taken.items
+        )
+    return {
+        "all": _targets(taken, np.ones(len(taken), dtype=np.bool_), is_warm),
+        "repeat": _targets(taken, was_had, is_warm),
+        "discovery": _targets(taken, ~was_seen, is_warm),
+    }
 
 
 def _window_in_days(data: Dataset, *, cut_us: int, end_us: int) -> str:

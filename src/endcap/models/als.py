@@ -17,7 +17,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from endcap.features.fold_in import als_confidence, als_user_vector, item_gram
-from endcap.features.history import History, build_history
+from endcap.features.history import History, history_of
 from endcap.features.popularity import decayed_counts
 from endcap.models.ranking import rank_beneath
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
@@ -74,13 +74,14 @@ class ALS:
         """
         interactions = data.interactions
         self.now_us_ = data.end_us
-        self.history_ = build_history(interactions, data.n_users)
+        self.history_ = history_of(data)
         counts = decayed_counts(
             interactions.item_idx,
             interactions.ts,
             n_items=data.n_items,
             half_life_days=self.config.popularity_half_life_days,
             origin_us=data.end_us,
+            weights=interactions.weight,
         )
         self.beneath_ = rank_beneath(counts)
         confidence = sparse.csr_matrix(

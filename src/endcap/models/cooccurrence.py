@@ -33,15 +33,16 @@ def nearest_items(
 
     For an item i and a neighbour j,
 
-        sim(i, j) = sum over users of both of recency(user, j)
-                    / (n_users(i) ** (1 - power) * n_users(j) ** power + shrink),
+        sim(i, j) = sum over users of both of interest(user, i) * interest(user, j)
+                    * recency(user, j) / (size(i) ** (1 - power) * size(j) ** power + shrink)
 
-    which for equal recencies and a power of 0.5 is the shrunk cosine of binary vectors. A larger
-    power asks for what is special to the item, a smaller one for what sells anyway. Equal
-    similarities go to the smaller item.
+    with interest = min(count, 1) and size the sum of its squares over users, which is their number
+    where every interaction weighs one. For equal recencies and a power of 0.5 it is the shrunk
+    cosine. A larger power asks for what is special to the item, a smaller one for what sells
+    anyway. Equal similarities go to the smaller item.
 
     Args:
-        history: who took what, and when last.
+        history: who took what, how much interest that showed, and when last.
         n_items: size of the catalogue.
         n_neighbours: columns of the result, padded with -1 and 0.
         shrink: see above.
@@ -53,12 +54,14 @@ def nearest_items(
     Cost: the sum over users of the square of their number of items; at most about 300 MB.
     Source: Aiolli 2013, asymmetric cosine; the recency is ours.
     """
-    taken = _by_user(history, n_items, np.ones(len(history.items), dtype=np.float32), min_users)
+    interest = np.minimum(history.counts, np.float32(1))
+    taken = _by_user(history, n_items, interest, min_users)
     recency = recency_weights(history.last_ts, now_us=now_us, half_life_days=half_life_days)
-    lately = _by_user(history, n_items, recency, min_users)
+    lately = _by_user(history, n_items, interest * recency, min_users)
     by_item = taken.T.tocsr()
-    n_takers = np.diff(by_item.indptr).astype(np.float64)
-    as_seed, as_neighbour = n_takers ** (1 - popularity_power), n_takers**popularity_power
+    squares = taken.data.astype(np.float64) ** 2
+    sizes = np.bincount(taken.indices, weights=squares, minlength=n_items)
+    as_seed, as_neighbour = sizes ** (1 - popularity_power), sizes**popularity_power
     items = np.full((n_items, n_neighbours), NO_ITEM, dtype=np.int32)
     sims = np.zeros((n_items, n_neighbours), dtype=np.float32)
     with track("item_knn", n_items, unit="items") as task:

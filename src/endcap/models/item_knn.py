@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from endcap.features.history import History, build_history, seed_weights
+from endcap.features.history import History, history_of, seed_weights
 from endcap.features.neighbours import score_neighbours
 from endcap.features.popularity import decayed_counts
 from endcap.models.cooccurrence import nearest_items
@@ -78,7 +78,7 @@ class ItemKNN:
         """
         interactions = data.interactions
         self.now_us_ = data.end_us
-        self.history_ = build_history(interactions, data.n_users)
+        self.history_ = history_of(data)
         self.neighbour_items_, self.neighbour_sims_ = nearest_items(
             self.history_,
             data.n_items,
@@ -95,6 +95,7 @@ class ItemKNN:
             n_items=data.n_items,
             half_life_days=self.config.popularity_half_life_days,
             origin_us=data.end_us,
+            weights=interactions.weight,
         )
         self.beneath_ = rank_beneath(counts)
         return self

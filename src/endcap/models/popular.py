@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from endcap.features.history import History, build_history
+from endcap.features.history import History, history_of
 from endcap.features.popularity import decayed_counts
 from endcap.models.ranking import rank_by_counts
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
@@ -33,9 +33,9 @@ class PopularConfig(BaseModel):
 
 
 class Popular:
-    """Ranks items by a slowly decayed count of their interactions, the same for every user.
+    """Ranks items by a slowly decayed sum of their interactions, the same for every user.
 
-    counts_: forward-decayed counts, float64, shape (n_items,); comparable as they stand.
+    counts_: forward-decayed sums of weights, float64, shape (n_items,); comparable as they stand.
     origin_us_: the time at which an interaction has weight one: the end of the data.
     history_: what each user had.
     """
@@ -50,7 +50,7 @@ class Popular:
     history_: History
 
     def fit(self, data: Dataset, *, rng: np.random.Generator) -> Self:
-        """Count the interactions; nothing is random, so `rng` is not used."""
+        """Add up the interactions; nothing is random, so `rng` is not used."""
         self.origin_us_ = data.end_us
         self.counts_ = decayed_counts(
             data.interactions.item_idx,
@@ -58,8 +58,9 @@ class Popular:
             n_items=data.n_items,
             half_life_days=self.config.half_life_days,
             origin_us=self.origin_us_,
+            weights=data.interactions.weight,
         )
-        self.history_ = build_history(data.interactions, data.n_users)
+        self.history_ = history_of(data)
         return self
 
     def recommend(
@@ -67,7 +68,7 @@ class Popular:
     ) -> TopK:
         """Return the k items of the largest counts, for each user without what that user had.
 
-        Scores are interactions as seen from the end of the data, each counting one at most.
+        Scores are interactions as seen from the end of the data, each counting its weight at most.
 
         Raises:
             NotFittedError: fit was not called.

@@ -41,7 +41,7 @@ def rank_users(
         score_users: asked for a few users at a time, so that memory stays bounded.
         users: dense indices, shape (n_users,); may repeat, and may be unknown (-1).
         k: list length, >= 1.
-        history: what each user had; taken out when `exclude_seen`.
+        history: what each user had; taken out when `exclude_seen`. What a user refused always is.
         n_items: size of the catalogue.
         exclude_seen: whether items of the history are left out.
         allowed: the items that may be shown; all when None.
@@ -65,9 +65,10 @@ def rank_users(
         scores = score_users(block)
         if forbidden is not None:
             scores[:, forbidden] = -np.inf
-        if exclude_seen:
+        hidden_from = history.seen_by if exclude_seen else history.refused_by
+        if exclude_seen or history.refused is not None:
             for row, user in enumerate(block.tolist()):
-                scores[row, history.row(user).items] = -np.inf
+                scores[row, hidden_from(user)] = -np.inf
         if score_pairs is None:
             parts.append(top_k(scores, k))
         else:

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from endcap.features.history import History, build_history
+from endcap.features.history import History, history_of
 from endcap.features.popularity import decayed_counts
 from endcap.features.repeat import repeat_scores
 from endcap.models.ranking import rank_beneath, rank_users
@@ -54,13 +54,14 @@ class Repeat:
     def fit(self, data: Dataset, *, rng: np.random.Generator) -> Self:
         """Gather the histories; nothing is random, so `rng` is not used."""
         self.now_us_ = data.end_us
-        self.history_ = build_history(data.interactions, data.n_users)
+        self.history_ = history_of(data)
         counts = decayed_counts(
             data.interactions.item_idx,
             data.interactions.ts,
             n_items=data.n_items,
             half_life_days=self.config.popularity_half_life_days,
             origin_us=data.end_us,
+            weights=data.interactions.weight,
         )
         self.beneath_ = rank_beneath(counts)
         return self

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from endcap.features.history import History
+from endcap.features.history import History, Refused
 from endcap.schema.errors import DataError, NotFittedError
 
 FORMAT = 1
 CONFIG = "model.json"
 ARRAYS = "arrays.npz"
+
+_HISTORY = ("indptr", "items", "counts", "first_ts", "last_ts")
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -60,8 +62,10 @@ def save_state(
     (folder / CONFIG).write_text(json.dumps(record, indent=2) + "\n")
     kept = dict(arrays)
     if history is not None:
-        for name in History.__slots__:
-            kept[f"history.{name}"] = getattr(history, name)
+        kept |= {f"history.{name}": getattr(history, name) for name in _HISTORY}
+        if history.refused is not None:
+            kept["refused.indptr"] = history.refused.indptr
+            kept["refused.items"] = history.refused.items
     with (folder / ARRAYS).open("wb") as file:
         np.savez(file, allow_pickle=False, **kept)
 
@@ -101,4 +105,7 @@ def load_state(
 
 def saved_history(arrays: Mapping[str, NDArray[Any]]) -> History:
     """Return the history among saved arrays."""
-    return History(**{name: arrays[f"history.{name}"] for name in History.__slots__})
+    refused = None
+    if "refused.items" in arrays:
+        refused = Refused(arrays["refused.indptr"], arrays["refused.items"])
+    return History(**{name: arrays[f"history.{name}"] for name in _HISTORY}, refused=refused)

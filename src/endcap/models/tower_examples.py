@@ -39,7 +39,8 @@ class Baskets:
     """All events by user and time, and the baskets in it that have a history.
 
     item_idx, ts: of each event, shape (n_events,), sorted by user, then time, then item downwards.
-    n_so_far: how often the user has had the item up to and including this event.
+    is_repeat: whether the user had had the item before.
+    sum_so_far: float32, the weights of the user's events with the item up to and including this.
     next_same: the place of the user's next event with the same item, or a number beyond all.
     start, stop: the events of each basket, shape (n_baskets,).
     user_start: the first event of the basket's user.
@@ -48,7 +49,8 @@ class Baskets:
 
     item_idx: ItemIdx
     ts: Timestamps
-    n_so_far: NDArray[np.int32]
+    is_repeat: NDArray[np.bool_]
+    sum_so_far: NDArray[np.float32]
     next_same: NDArray[np.int64]
     start: NDArray[np.int64]
     stop: NDArray[np.int64]
@@ -118,7 +120,7 @@ class Baskets:
         last_ts = self.ts[events] - now_us
         row = UserHistory(
             items=self.item_idx[events],
-            counts=self.n_so_far[events].astype(np.float32),
+            counts=self.sum_so_far[events],
             first_ts=last_ts,
             last_ts=last_ts,
         )
@@ -133,7 +135,7 @@ def build_baskets(interactions: Interactions, *, repeat_weight: float) -> Basket
 
     Args:
         interactions: of all users.
-        repeat_weight: weight of an event whose user had had the item before; 1 for all others.
+        repeat_weight: what an event weighs whose user had had the item before, of its own weight.
 
     Cost: two sorts of the interactions.
     """
@@ -142,18 +144,20 @@ def build_baskets(interactions: Interactions, *, repeat_weight: float) -> Basket
     order = np.lexsort((-interactions.item_idx, interactions.ts, interactions.user_idx))
     users, items = interactions.user_idx[order], interactions.item_idx[order]
     ts = interactions.ts[order]
-    n_so_far, next_same = _occurrences((users.astype(np.int64) << 32) | items)
+    shown = interactions.weights[order]
+    is_repeat, sum_so_far, next_same = _occurrences((users.astype(np.int64) << 32) | items, shown)
     new_user = np.diff(users, prepend=-1) != 0
     start = np.flatnonzero(new_user | (np.diff(ts, prepend=-1) != 0))
     stop = np.append(start[1:], len(ts))[: len(start)]
     user_start = np.flatnonzero(new_user)[np.cumsum(new_user)[start] - 1]
-    weights = np.where(n_so_far > 1, repeat_weight, 1.0)
+    weights = np.where(is_repeat, repeat_weight, 1.0) * shown
     weight_until = np.concatenate([[0.0], np.cumsum(weights)])
     is_example = (start > user_start) & (weight_until[stop] > weight_until[start])
     return Baskets(
         item_idx=items,
         ts=ts,
-        n_so_far=n_so_far,
+        is_repeat=is_repeat,
+        sum_so_far=sum_so_far,
         next_same=next_same,
         start=start[is_example],
         stop=stop[is_example],
@@ -162,14 +166,19 @@ def build_baskets(interactions: Interactions, *, repeat_weight: float) -> Basket
     )
 
 
-def _occurrences(pairs: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return of each entry the how-many-eth equal one it is, and where the next one is."""
+def _occurrences(
+    pairs: NDArray[np.int64], weights: NDArray[np.float32]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.int64]]:
+    """Return of each entry whether an equal one precedes it, the weights up to it, the next one."""
     order = np.argsort(pairs, kind="stable")
     ordered = pairs[order]
     is_first = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
-    run_start = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
-    n_so_far = np.empty(len(pairs), dtype=np.int32)
-    n_so_far[order] = np.arange(len(pairs)) - run_start + 1
+    first = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
+    running = np.concatenate([[0.0], np.cumsum(weights[order], dtype=np.float64)])
+    is_repeat = np.empty(len(pairs), dtype=np.bool_)
+    is_repeat[order] = ~is_first
+    sum_so_far = np.empty(len(pairs), dtype=np.float32)
+    sum_so_far[order] = running[1:] - running[first]
     next_same = np.full(len(pairs), _LATER, dtype=np.int64)
     next_same[order[:-1]] = np.where(is_first[1:], _LATER, order[1:])
-    return n_so_far, next_same
+    return is_repeat, sum_so_far, next_same

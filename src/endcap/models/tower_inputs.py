@@ -96,6 +96,7 @@ def log_popularity(data: Dataset, *, half_life_days: float) -> NDArray[np.float3
         n_items=data.n_items,
         half_life_days=half_life_days,
         origin_us=data.end_us,
+        weights=data.interactions.weight,
     )
     return np.log(counts + SMOOTHING).astype(np.float32)
 

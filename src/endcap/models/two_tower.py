@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from endcap.features.history import History, build_history, tower_weights
+from endcap.features.history import History, history_of, tower_weights, without_refused
 from endcap.models.ranking import rank_beneath
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
 from endcap.models.tower_config import TwoTowerConfig
@@ -59,9 +59,11 @@ class TwoTower:
         Source: Yi et al. 2019, Yang et al. 2020; the user as a mean of items as in Covington 2016.
         """
         self.now_us_ = data.end_us
-        self.history_ = build_history(data.interactions, data.n_users)
-        baskets = build_baskets(data.interactions, repeat_weight=self.config.repeat_weight)
-        inputs = build_inputs(data, self.config, target_weight=baskets.target_weight(data.n_items))
+        self.history_ = history_of(data)
+        wanted = without_refused(data)
+        baskets = build_baskets(wanted.interactions, repeat_weight=self.config.repeat_weight)
+        target_weight = baskets.target_weight(data.n_items)
+        inputs = build_inputs(wanted, self.config, target_weight=target_weight)
         with torch_threads(self.config.n_threads), torch_seed(int(rng.integers(2**31))):
             size, hidden = self.config.embedding_size - 2, self.config.hidden
             items = ItemTower(

@@ -20,6 +20,8 @@ class Interactions:
 
     All arrays have shape (n,). `kind` holds `columns.KIND_CODES`; `value` is a quantity for
     purchases, the stars for ratings, 1 otherwise; `price` is the unit price paid, NaN if unknown.
+    `weight` is how much interest each entry shows, None where each shows the same; it is set by
+    `features.weights.weigh`.
     """
 
     user_idx: UserIdx
@@ -28,6 +30,7 @@ class Interactions:
     value: NDArray[np.float32]
     price: NDArray[np.float32]
     ts: Timestamps
+    weight: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(column) for column in self._columns()}
@@ -40,7 +43,13 @@ class Interactions:
         return len(self.ts)
 
     def _columns(self) -> tuple[NDArray[np.generic], ...]:
-        return (self.user_idx, self.item_idx, self.kind, self.value, self.price, self.ts)
+        columns = (self.user_idx, self.item_idx, self.kind, self.value, self.price, self.ts)
+        return columns if self.weight is None else (*columns, self.weight)
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """The weight of each entry, 1 where none is set."""
+        return np.ones(len(self), dtype=np.float32) if self.weight is None else self.weight
 
     def take(self, rows: slice | NDArray[np.bool_]) -> Interactions:
         """Return the chosen entries; a slice shares memory with this one."""
@@ -51,6 +60,7 @@ class Interactions:
             value=self.value[rows],
             price=self.price[rows],
             ts=self.ts[rows],
+            weight=None if self.weight is None else self.weight[rows],
         )
 
     def between(self, start_us: int | None, end_us: int | None) -> Interactions:
@@ -84,12 +94,15 @@ class Dataset:
     """Interactions with the sizes and the catalogue of the snapshot they come from.
 
     `n_users` and `n_items` count every known id, also those without an interaction in this slice.
+    `refusals` are entries that say the opposite of interest, told apart by
+    `features.weights.interest`; None before that, and where there are none.
     """
 
     interactions: Interactions
     n_users: int
     n_items: int
     items: Items
+    refusals: Interactions | None = None
 
     def __post_init__(self) -> None:
         if len(self.items) != self.n_items:
@@ -97,9 +110,15 @@ class Dataset:
 
     def between(self, start_us: int | None, end_us: int | None) -> Dataset:
         """Return the same catalogue with only the interactions in start_us <= ts < end_us."""
-        return replace(self, interactions=self.interactions.between(start_us, end_us))
+        refusals = self.refusals
+        return replace(
+            self,
+            interactions=self.interactions.between(start_us, end_us),
+            refusals=None if refusals is None else refusals.between(start_us, end_us),
+        )
 
     @property
     def end_us(self) -> int:
-        """One microsecond after the last interaction; 0 when there is none."""
-        return int(self.interactions.ts[-1]) + 1 if len(self.interactions) else 0
+        """One microsecond after the last interaction or refusal; 0 when there is none."""
+        parts = [part for part in (self.interactions, self.refusals) if part is not None]
+        return max((int(part.ts[-1]) + 1 for part in parts if len(part)), default=0)

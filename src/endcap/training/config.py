@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from endcap.schema.columns import Kind
+
 BLEND_WEIGHTS = {"item_knn": 1.0, "als": 1.0, "two_tower": 1.0}
 """The models whose lists "Recommended for you" fuses, with equal say."""
 
@@ -27,6 +29,11 @@ class TrainingConfig(BaseModel):
     )
     bootstrap_replicates: int = Field(
         1000, ge=100, description="Replicates behind each 95 % interval."
+    )
+    target_kinds: tuple[Kind, ...] = Field(
+        (),
+        description="Kinds of interaction that the evaluation has models foresee; "
+        "empty: all whose weight is above 0.",
     )
     blend_weights: dict[str, float] = Field(
         dict(BLEND_WEIGHTS),

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ import numpy as np
 from endcap.bundle.format import BundleParts
 from endcap.bundle.write import publish, write_bundle
 from endcap.evaluation.result import Evaluation
-from endcap.features.history import build_history
+from endcap.features.history import History, build_history
 from endcap.features.popularity import first_seen
+from endcap.features.unsettled import settle
+from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, kinds_in, weigh
 from endcap.ingest.snapshot import Snapshot, load_dataset, open_snapshot, read_catalogue, read_ids
 from endcap.models.als import ALS
 from endcap.models.item_knn import ItemKNN
@@ -28,7 +30,7 @@ from endcap.models.repeat import Repeat
 from endcap.models.trending import Trending
 from endcap.models.two_tower import TwoTower
 from endcap.schema.columns import KIND_CODES, Kind
-from endcap.schema.dataset import Dataset
+from endcap.schema.dataset import Dataset, Interactions
 from endcap.schema.errors import DataError
 from endcap.schema.protocols import Recommender
 from endcap.training.config import TrainingConfig
@@ -40,6 +42,7 @@ VERBS: dict[Kind, str] = {
     Kind.RATING: "reviewed",
     Kind.CART: "put in the cart",
     Kind.VIEW: "viewed",
+    Kind.LIKE: "liked",
 }
 
 
@@ -58,11 +61,16 @@ def export(run: Run | str, *, var: Path, config: TrainingConfig) -> Path:
         run = load_run(var / "models", run)
     snapshot = open_snapshot(var / "snapshots", run.snapshot_id)
     params = {name: record.params for name, record in run.records.items()}
-    setup = Setup(run.snapshot_id, params, config.model_copy(update={"seed": run.seed}))
+    setup = Setup(
+        run.snapshot_id,
+        params,
+        config.model_copy(update={"seed": run.seed}),
+        weights=run.weights,
+    )
     evaluation = load_evaluation(setup, root=var / "evaluations")
     root = var / "bundles"
     folder = write_bundle(
-        bundle_parts(snapshot, run.models, config=config),
+        bundle_parts(snapshot, run.models, config=config, weights=run.weights),
         root,
         snapshot=_lineage(snapshot),
         commit=run.commit,
@@ -74,9 +82,19 @@ def export(run: Run | str, *, var: Path, config: TrainingConfig) -> Path:
 
 
 def bundle_parts(
-    snapshot: Snapshot, models: Mapping[str, Recommender], *, config: TrainingConfig
+    snapshot: Snapshot,
+    models: Mapping[str, Recommender],
+    *,
+    config: TrainingConfig,
+    weights: KindWeights = DEFAULT_WEIGHTS,
 ) -> BundleParts:
     """Return what serving needs of the models and of the data they were fitted on.
+
+    Args:
+        snapshot: the data.
+        models: fitted on it, by name.
+        config: the weights of the blend.
+        weights: of each kind of interaction, with which the models were fitted.
 
     Raises:
         DataError: there is no `popular` among the models, which every page falls back on.
@@ -90,7 +108,11 @@ def bundle_parts(
             where=", ".join(models),
             mend="Train with popular among the models",
         )
-    interactions = data.interactions
+    kinds = kinds_in(data.interactions)
+    verb_kind = _verb_kind(data.interactions, weights)
+    told = _of_kind(data.interactions, verb_kind)
+    history, unsettled = settle(weigh(data, weights))
+    is_all_there_is = kinds in ((), (verb_kind,)) and unsettled is None
     return BundleParts(
         user_ids=ids.users.ids,
         item_ids=ids.items.ids,
@@ -101,12 +123,17 @@ def bundle_parts(
         category_names=data.items.category_names,
         price=np.array([_price(entry) for entry in catalogue], dtype=np.float32),
         is_available=np.array([bool(entry["is_available"]) for entry in catalogue]),
-        history=build_history(interactions, data.n_users),
-        history_kind_verb=_verb(data),
+        history=history,
+        unsettled=unsettled,
+        told=None if is_all_there_is else build_history(told, data.n_users),
+        bought=_bought(data) if verb_kind is not Kind.PURCHASE else None,
+        history_kind_verb=VERBS[verb_kind],
+        kinds=tuple(kind.value for kind in kinds),
+        kind_weights=weights.relative_to(kinds),
         popular_counts=popular.counts_,
         popular_half_life_days=popular.config.half_life_days,
         decay_origin_us=popular.origin_us_,
-        first_seen_us=first_seen(interactions.item_idx, interactions.ts, data.n_items),
+        first_seen_us=first_seen(told.item_idx, told.ts, data.n_items),
         data_end_us=data.end_us,
         clock_shift_us=_clock_shift_us(snapshot, data),
         blend_weights={
@@ -166,11 +193,23 @@ def _price(entry: Mapping[str, Any]) -> float:
     return float("nan") if price is None else float(price)
 
 
-def _verb(data: Dataset) -> str:
-    """Return the word for what most interactions are."""
-    codes = Counter(data.interactions.kind.tolist())
-    by_code = {code: kind for kind, code in KIND_CODES.items()}
-    return VERBS[by_code[codes.most_common(1)[0][0]]] if codes else VERBS[Kind.PURCHASE]
+def _verb_kind(interactions: Interactions, weights: KindWeights) -> Kind:
+    """Return what most interactions are, of the kinds that count and that there is a word for."""
+    codes = Counter(interactions.kind.tolist())
+    return max(VERBS, key=lambda kind: codes[KIND_CODES[kind]] if weights.of(kind) > 0 else -1)
+
+
+def _of_kind(interactions: Interactions, kind: Kind) -> Interactions:
+    """Return the interactions of one kind, each counting one."""
+    is_it = interactions.kind == KIND_CODES[kind]
+    kept = interactions if is_it.all() else interactions.take(is_it)
+    return replace(kept, weight=None)
+
+
+def _bought(data: Dataset) -> History | None:
+    """Return who bought what how often; None where nobody bought anything."""
+    bought = _of_kind(data.interactions, Kind.PURCHASE)
+    return build_history(bought, data.n_users) if len(bought) else None
 
 
 def _clock_shift_us(snapshot: Snapshot, data: Dataset) -> int:

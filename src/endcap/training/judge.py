@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -17,6 +17,7 @@ import numpy as np
 from endcap.evaluation.evaluate import evaluate
 from endcap.evaluation.result import Evaluation
 from endcap.evaluation.split import Split, TimeCuts
+from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, kinds_in, weigh
 from endcap.models import registry
 from endcap.models.blend import Blend
 from endcap.schema.artefacts import write_atomically
@@ -33,7 +34,12 @@ BLEND = "blend"
 
 
 def judge(
-    data: Dataset, names: Sequence[str], *, config: TrainingConfig, on: Part = "test"
+    data: Dataset,
+    names: Sequence[str],
+    *,
+    config: TrainingConfig,
+    weights: KindWeights = DEFAULT_WEIGHTS,
+    on: Part = "test",
 ) -> Evaluation:
     """Return how well models that know only the past foresee the days after it.
 
@@ -41,17 +47,18 @@ def judge(
         data: a whole snapshot.
         names: models to fit; the popularity ranking joins them if it is not among them, and so
             does the `blend` of those that "Recommended for you" is made of.
-        config: length of the windows, list length, seed.
+        config: length of the windows, list length, seed, kinds that make a target.
+        weights: of each kind of interaction.
         on: `test`, the last `test_days` of the data, to report; `validation`, as many days
             before those, to choose settings on.
     """
-    split = split_for(data, config=config, on=on)
+    split = split_for(data, config=config, weights=weights, on=on)
     console.print(
-        f"  {split.counts.n_train:,} interactions before the cut to learn from, "
+        f"  {len(split.train.interactions):,} interactions before the cut to learn from, "
         f"{split.counts.n_targets:,} targets of {split.counts.n_test_users:,} users after it"
     )
     models, _ = fit_models(split.train, _with_reference(names), seed=config.seed)
-    return evaluate(
+    evaluation = evaluate(
         {**models, **_blend(models, config)},
         split,
         k=config.k,
@@ -59,12 +66,19 @@ def judge(
         reference=REFERENCE,
         n_replicates=config.bootstrap_replicates,
     )
+    kinds = kinds_in(data.interactions)
+    in_force = weights.relative_to(kinds)
+    return replace(evaluation, weights={kind.value: in_force.of(kind) for kind in kinds})
 
 
-def split_for(data: Dataset, *, config: TrainingConfig, on: Part) -> Split:
+def split_for(
+    data: Dataset, *, config: TrainingConfig, on: Part, weights: KindWeights = DEFAULT_WEIGHTS
+) -> Split:
     """Return the split of one part, with at most `max_test_users` test users."""
+    weighed = weigh(data, weights)
     cuts = TimeCuts.before_end(data, test_days=config.test_days, validation_days=config.test_days)
-    split = cuts.test(data) if on == "test" else cuts.validation(data)
+    cut = cuts.test if on == "test" else cuts.validation
+    split = cut(weighed, prepare=interest, target_kinds=config.target_kinds)
     return split.sample(config.max_test_users, rng=np.random.default_rng(config.seed))
 
 
@@ -73,20 +87,27 @@ class Setup:
     """What an evaluation was of: two that differ in any of it are kept apart.
 
     params: the settings of each model by name, as JSON values.
+    weights: of each kind of interaction.
     """
 
     snapshot_id: str
     params: Mapping[str, Mapping[str, Any]]
     config: TrainingConfig
     on: Part = "test"
+    weights: KindWeights = DEFAULT_WEIGHTS
 
     @staticmethod
     def of(
-        names: Sequence[str], *, snapshot_id: str, config: TrainingConfig, on: Part = "test"
+        names: Sequence[str],
+        *,
+        snapshot_id: str,
+        config: TrainingConfig,
+        weights: KindWeights = DEFAULT_WEIGHTS,
+        on: Part = "test",
     ) -> Setup:
         """Return the setup of models with their default settings, as `judge` fits them."""
         params = {name: registry.params(registry.create(name)) for name in _with_reference(names)}
-        return Setup(snapshot_id, params, config, on)
+        return Setup(snapshot_id, params, config, on, weights)
 
     @property
     def file_name(self) -> str:
@@ -94,6 +115,7 @@ class Setup:
         rest = {
             "params": {name: dict(params) for name, params in self.params.items()},
             "config": self.config.model_dump(mode="json", exclude={"models"}),
+            "weights": self.weights.model_dump(mode="json"),
         }
         digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
         return f"{self.snapshot_id}-{self.on}-{digest[:8]}.json"

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, weigh
 from endcap.models import registry
 from endcap.schema.artefacts import commit_hash, publish_folder, read_pointer, scratch_folder
 from endcap.schema.dataset import Dataset
@@ -26,7 +27,7 @@ from endcap.schema.errors import DataError
 from endcap.schema.protocols import Persistent, Recommender
 from endcap.telemetry import console
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 
@@ -40,12 +41,13 @@ class ModelRecord:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A set of models fitted on the same data with the same seed."""
+    """A set of models fitted on the same data with the same seed and weights of the kinds."""
 
     run_id: str
     snapshot_id: str
     trained_until_us: int
     seed: int
+    weights: KindWeights
     created_at: str
     commit: str | None
     records: Mapping[str, ModelRecord]
@@ -55,7 +57,7 @@ class Run:
 def fit_models(
     data: Dataset, names: Sequence[str], *, seed: int
 ) -> tuple[dict[str, Recommender], dict[str, ModelRecord]]:
-    """Return the fitted models by name, and what each took.
+    """Return the models by name, fitted on what may be learnt from, and what each took.
 
     Each model draws from its own stream, derived from (seed, name): adding or leaving out a model
     does not change the others.
@@ -86,19 +88,34 @@ def peak_memory_bytes() -> int:
 
 
 def train(
-    data: Dataset, names: Sequence[str], *, seed: int, snapshot_id: str, root: Path
+    data: Dataset,
+    names: Sequence[str],
+    *,
+    seed: int,
+    snapshot_id: str,
+    root: Path,
+    weights: KindWeights = DEFAULT_WEIGHTS,
 ) -> tuple[Run, Path]:
     """Fit the models on all of the data, save them under `root`, and return the run and its folder.
 
     `root/latest` names the newest run; an interrupted call leaves no half-written one behind.
+
+    Args:
+        data: a whole snapshot.
+        names: models to fit.
+        seed: of all that is random.
+        snapshot_id: of the data.
+        root: the folder of runs.
+        weights: of each kind of interaction; kept with the run.
     """
-    models, records = fit_models(data, names, seed=seed)
+    models, records = fit_models(interest(weigh(data, weights)), names, seed=seed)
     created = datetime.now(UTC)
     run = Run(
         run_id=f"{created:%Y%m%dT%H%M%S}-{snapshot_id[:8]}",
         snapshot_id=snapshot_id,
         trained_until_us=data.end_us,
         seed=seed,
+        weights=weights,
         created_at=created.isoformat(timespec="seconds"),
         commit=commit_hash(),
         records=records,
@@ -113,6 +130,7 @@ def train(
         manifest = {
             "format": FORMAT,
             **{key: value for key, value in asdict_shallow(run).items() if key != "models"},
+            "weights": weights.model_dump(mode="json"),
             "records": {name: asdict(record) for name, record in records.items()},
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, default=str))
@@ -145,7 +163,8 @@ def load_run(root: Path, name: str = "latest") -> Run:
         ) from error
     if manifest.get("format") != FORMAT:
         raise DataError(
-            "the training run is of an unknown format",
+            f"the training run is of an unknown format, {manifest.get('format')!r} where this "
+            f"release reads {FORMAT}",
             where=str(folder),
             mend="Train again with this release",
         )
@@ -155,6 +174,7 @@ def load_run(root: Path, name: str = "latest") -> Run:
         snapshot_id=manifest["snapshot_id"],
         trained_until_us=manifest["trained_until_us"],
         seed=manifest["seed"],
+        weights=KindWeights(**manifest["weights"]),
         created_at=manifest["created_at"],
         commit=manifest["commit"],
         records=records,

@@ -34,7 +34,10 @@ def open_scorers(bundle: Bundle) -> Scorers:
     Cost: copies the vectors of the items that can be shown; loads the user tower.
     """
     available = np.flatnonzero(bundle.is_available).astype(np.int32)
-    is_shared = np.diff(bundle.shoppers_indptr) >= MIN_TAKERS
+    n_takers = np.diff(bundle.shoppers_indptr)
+    if bundle.told is not None:
+        n_takers = np.bincount(bundle.history.items, minlength=bundle.n_items)
+    is_shared = n_takers >= MIN_TAKERS
     neighbours = fold_in = tower = None
     if bundle.neighbour_items is not None and bundle.neighbour_sims is not None:
         neighbours = NeighbourScorer(

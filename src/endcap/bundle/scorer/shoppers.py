@@ -22,6 +22,7 @@ _KINDS: Mapping[str, Kind] = {
     "reviewed": Kind.RATING,
     "viewed": Kind.VIEW,
     "put in the cart": Kind.CART,
+    "liked": Kind.LIKE,
 }
 _EVER_US = np.iinfo(np.int64).min
 
@@ -68,7 +69,7 @@ class Shoppers:
         user = self._bundle.user_index.get(user_id)
         if user is None:
             return False
-        row = self._bundle.history.row(user)
+        row = self._bundle.told_history.row(user)
         place = int(np.searchsorted(row.items, item))
         has_it = place < len(row) and int(row.items[place]) == item
         return has_it and int(row.last_ts[place]) >= since_us
