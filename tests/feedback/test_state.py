@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from endcap.features.popularity import decayed_counts
-from endcap.feedback.state import MAX_RECENT, LiveConfig, LiveState
+from endcap.feedback.state import MAX_RECENT, MAX_SALES, NOTHING_FORGOTTEN, LiveConfig, LiveState
 from endcap.schema.columns import Kind
 from endcap.schema.events import Event
 from endcap.schema.types import DAY_US, SECOND_US
@@ -57,6 +57,42 @@ def test_recent_is_bounded_and_keeps_the_newest():
     assert len(state.recent("ann")) == MAX_RECENT
     assert state.recent("ann")[-1].ts == MAX_RECENT + 49
     assert state.version("ann") == MAX_RECENT + 50
+
+
+def test_what_was_bought_outlasts_much_looking_around():
+    bought = [event(f"p{n}", "tea", Kind.PURCHASE, ts=n) for n in range(2)]
+    looked = [event(f"v{n}", "milk", ts=10 + n) for n in range(MAX_RECENT)]
+    state = applied(*looked, *bought)
+    assert {recent.item_id for recent in state.recent("ann")} == {"milk"}
+    kept = state.remembered("ann")
+    assert [recent.item_id for recent in kept.events] == ["tea", "tea"] + ["milk"] * MAX_RECENT
+    assert kept.forgotten_until_us == 1
+    assert kept.sales_forgotten_until_us == NOTHING_FORGOTTEN
+
+
+def test_sales_are_bounded_as_well():
+    events = [event(f"p{n}", "tea", Kind.PURCHASE, ts=n) for n in range(MAX_RECENT + MAX_SALES)]
+    kept = applied(*events).remembered("ann")
+    assert len(kept.events) == MAX_RECENT
+    assert kept.sales_forgotten_until_us == MAX_RECENT - 1
+    assert kept.forgotten_until_us == MAX_SALES - 1
+
+
+def test_of_a_stranger_nothing_is_remembered_and_nothing_forgotten():
+    assert applied().remembered("nobody") == ([], NOTHING_FORGOTTEN, NOTHING_FORGOTTEN)
+
+
+def test_what_was_only_shown_is_not_done_by_the_visitor():
+    state = applied(event("e1", "milk", Kind.IMPRESSION), event("e2", "tea", ts=1))
+    assert [recent.item_id for recent in state.recent("ann")] == ["tea"]
+    assert [recent.item_id for recent in state.session("ann", now_us=1)] == ["tea"]
+    assert len(state) == 2
+
+
+def test_what_is_removed_leaves_the_cart():
+    state = applied(event("e1", "milk", Kind.CART, ts=1), event("e2", "tea", Kind.CART, ts=2))
+    state.apply(event("e3", "milk", Kind.REMOVE, ts=3), 3)
+    assert state.cart("ann") == ["tea"]
 
 
 def test_visitors_do_not_see_each_other():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endcap.feedback.intake import Intake
-from endcap.feedback.state import LiveState
+from endcap.feedback.state import NOTHING_FORGOTTEN, SALES, LiveConfig, LiveState
 from endcap.schema.columns import Kind
 from endcap.schema.events import Event
 from endcap.schema.types import DAY_US
@@ -39,8 +39,8 @@ def event_sets(draw):
     ]
 
 
-def built(events) -> LiveState:
-    state = LiveState(INDEX)
+def built(events, config: LiveConfig | None = None) -> LiveState:
+    state = LiveState(INDEX, config)
     for event in events:
         state.apply(event, event.ts)
     return state
@@ -59,6 +59,38 @@ def test_any_order_with_repetitions_gives_the_same_state(events, random):
     assert first.shoppers == second.shoppers
     np.testing.assert_allclose(first.trending_counts, second.trending_counts, rtol=1e-9)
     np.testing.assert_allclose(first.popular_counts, second.popular_counts, rtol=1e-9)
+
+
+@given(event_sets(), st.randoms(use_true_random=False), st.integers(1, 5), st.integers(1, 5))
+def test_what_is_remembered_of_many_events_does_not_depend_on_their_order(
+    events, random, n_recent, n_sales
+):
+    config = LiveConfig(n_recent=n_recent, n_sales=n_sales)
+    first = built(events, config)
+    shuffled = list(events)
+    random.shuffle(shuffled)
+    second = built(shuffled, config)
+    for user in USERS:
+        kept = first.remembered(user)
+        assert kept == second.remembered(user)
+        assert [one.ts for one in kept.events] == sorted(one.ts for one in kept.events)
+        own = [event for event in events if event.user_id == user]
+        acts = [event.ts for event in own if event.kind is not Kind.IMPRESSION]
+        sales = [event.ts for event in own if event.kind in SALES]
+        assert kept.forgotten_until_us == newest_beyond(acts, n_recent)
+        assert kept.sales_forgotten_until_us == newest_beyond(sales, n_sales)
+        # After what is confessed as forgotten, everything is there.
+        for times, since_us, kinds in (
+            (acts, kept.forgotten_until_us, set(Kind)),
+            (sales, kept.sales_forgotten_until_us, SALES),
+        ):
+            found = [one.ts for one in kept.events if one.kind in kinds and one.ts > since_us]
+            assert found == sorted(ts for ts in times if ts > since_us)
+
+
+def newest_beyond(times, limit):
+    """Return the newest of all but the `limit` newest times."""
+    return sorted(times)[-limit - 1] if len(times) > limit else NOTHING_FORGOTTEN
 
 
 @given(event_sets(), st.lists(st.integers(0, 39), max_size=20), st.integers(1, 5))

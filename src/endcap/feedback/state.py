@@ -13,14 +13,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from endcap.features import activity
 from endcap.features.popularity import decay_weights
+from endcap.features.sessions import SESSION_GAP_S, continues_session, gap_us_of
 from endcap.schema.columns import Kind
 from endcap.schema.events import Event
-from endcap.schema.types import DAY_US, SECOND_US, ItemId, UserId
+from endcap.schema.types import DAY_US, ItemId, UserId
 
 MAX_RECENT = 200
-SESSION_GAP_US = 30 * 60 * SECOND_US
-SALES = frozenset({Kind.PURCHASE, Kind.RATING})
+MAX_SALES = 50
+SESSION_GAP_US = gap_us_of(SESSION_GAP_S)
+SALES = activity.SALES
+NOTHING_FORGOTTEN = -(2**63)
 MAX_HALF_LIVES = 900.0  # beyond 1,000 the weight is no float64; such an event is not counted
 
 
@@ -32,23 +36,56 @@ class Recent(NamedTuple):
     ts: int
 
 
+class Remembered(NamedTuple):
+    """What is still known of a visitor's live events, oldest first.
+
+    events: the last things the visitor did, and sales from before them.
+    forgotten_until_us: data time of the newest event that is in no list any more, or may not be;
+        `NOTHING_FORGOTTEN` when all are kept.
+    sales_forgotten_until_us: the same for sales.
+    """
+
+    events: list[Recent]
+    forgotten_until_us: int
+    sales_forgotten_until_us: int
+
+
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
-    """How live events add to the counts of a bundle.
+    """How live events add to the counts of a bundle, and how many are kept of a visitor.
 
     counted: the kinds that count as an interaction, as in the data the bundle learnt from.
+    n_recent: how many events of a visitor are kept, the newest.
+    n_sales: how many purchases and ratings are kept besides, so that much looking around does not
+        push out what was bought.
     """
 
     decay_origin_us: int = 0
     trending_half_life_days: float = 7.0
     popular_half_life_days: float = 90.0
     counted: Collection[Kind] = SALES
+    n_recent: int = MAX_RECENT
+    n_sales: int = MAX_SALES
+
+
+@dataclass(slots=True)
+class _Newest:
+    """The newest entries of all that were ever added, whatever their order."""
+
+    entries: list[tuple[int, str, Recent]] = field(default_factory=list)  # by (ts, event_id)
+    forgotten_until_us: int = NOTHING_FORGOTTEN
+
+    def add(self, entry: tuple[int, str, Recent], limit: int) -> None:
+        insort(self.entries, entry)
+        if len(self.entries) > limit:
+            self.forgotten_until_us = max(self.forgotten_until_us, self.entries.pop(0)[0])
 
 
 @dataclass(slots=True)
 class _Visitor:
     version: int = 0
-    events: list[tuple[int, str, Recent]] = field(default_factory=list)  # by (ts, event_id)
+    recent: _Newest = field(default_factory=_Newest)
+    sales: _Newest = field(default_factory=_Newest)
 
 
 class LiveState:
@@ -95,9 +132,11 @@ class LiveState:
         self._seen.add(event.event_id)
         visitor = self._visitors.setdefault(event.user_id, _Visitor())
         visitor.version += 1
-        recent = Recent(event.item_id, event.kind, data_ts_us)
-        insort(visitor.events, (data_ts_us, event.event_id, recent))
-        del visitor.events[:-MAX_RECENT]
+        entry = (data_ts_us, event.event_id, Recent(event.item_id, event.kind, data_ts_us))
+        if event.kind is not Kind.IMPRESSION:  # which is the shop's act, not the visitor's
+            visitor.recent.add(entry, self._config.n_recent)
+        if event.kind in SALES:
+            visitor.sales.add(entry, self._config.n_sales)
         self._count(event, data_ts_us)
         return True
 
@@ -112,9 +151,22 @@ class LiveState:
         return self._counts_version
 
     def recent(self, user_id: UserId) -> list[Recent]:
-        """Return the last 200 things the visitor did, oldest first."""
+        """Return the last 200 things the visitor did, oldest first; impressions are none."""
         visitor = self._visitors.get(user_id)
-        return [recent for _, _, recent in visitor.events] if visitor else []
+        return [recent for _, _, recent in visitor.recent.entries] if visitor else []
+
+    def remembered(self, user_id: UserId) -> Remembered:
+        """Return all that is still known of the visitor's live events, and what may be missing."""
+        visitor = self._visitors.get(user_id)
+        if visitor is None:
+            return Remembered([], NOTHING_FORGOTTEN, NOTHING_FORGOTTEN)
+        recent, sales = visitor.recent, visitor.sales
+        older = [entry for entry in sales.entries if entry < recent.entries[0]]
+        return Remembered(
+            [kept for _, _, kept in (*older, *recent.entries)],
+            recent.forgotten_until_us,
+            sales.forgotten_until_us,
+        )
 
     def session(self, user_id: UserId, *, now_us: int) -> list[Recent]:
         """Return what the visitor did in the visit under way, oldest first.
@@ -123,18 +175,18 @@ class LiveState:
         """
         events = self.recent(user_id)
         start, later_us = len(events), now_us
-        while start and later_us - events[start - 1].ts <= SESSION_GAP_US:
+        while start and continues_session(events[start - 1].ts, later_us, gap_us=SESSION_GAP_US):
             start -= 1
             later_us = events[start].ts
         return events[start:]
 
     def cart(self, user_id: UserId) -> list[ItemId]:
-        """Return what the visitor put into the cart and did not buy since, oldest first."""
+        """Return what the visitor put into the cart and has not bought or removed since."""
         held: dict[ItemId, None] = {}
         for item_id, kind, _ in self.recent(user_id):
             if kind is Kind.CART:
                 held[item_id] = None
-            elif kind is Kind.PURCHASE:
+            elif kind in (Kind.PURCHASE, Kind.REMOVE):
                 held.pop(item_id, None)
         return list(held)
 
