@@ -1,18 +1,20 @@
 """The one way in for events: durable first, then known to the next page, then acknowledged.
 
-Knows nothing of HTTP; what a shop sent is checked in `arrivals.py`.
+Where user ids are pseudonyms, it makes them here, so that the log never holds another id. Knows
+nothing of HTTP; what a shop sent is checked in `arrivals.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from endcap.feedback.state import LiveState
 from endcap.schema.errors import StoreError
 from endcap.schema.events import Event
 from endcap.schema.protocols import EventLog
+from endcap.schema.pseudonym import KEEP, Door
 from endcap.schema.types import UserId
 
 _YIELD_EVERY = 2000
@@ -41,12 +43,21 @@ class Intake:
         log: where events become durable.
         state: told of each event after the log has it.
         clock_shift_us: wall time minus this is the time line of the bundle.
+        door: what user ids pass on their way in; as they are when None.
     """
 
-    def __init__(self, log: EventLog, state: LiveState, *, clock_shift_us: int = 0) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        state: LiveState,
+        *,
+        clock_shift_us: int = 0,
+        door: Door | None = None,
+    ) -> None:
         self._log = log
         self._state = state
         self._clock_shift_us = clock_shift_us
+        self.door = door or Door()
         self._writing: dict[str, asyncio.Future[None]] = {}
         self._is_ready = False
 
@@ -64,7 +75,7 @@ class Intake:
         """
         n_read = 0
         async for _, record in self._log.read():
-            self._apply(Event.decode(record))
+            self._apply(self._logged(Event.decode(record)))
             n_read += 1
             if n_read % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)  # a health probe must be answered meanwhile
@@ -73,6 +84,8 @@ class Intake:
 
     async def accept(self, events: Sequence[Event]) -> Receipt:
         """Return once every event is durable and part of the state; or raise.
+
+        Their users are named as callers name them; the log and the state get the ids inside.
 
         After an error nothing is acknowledged. Events that became durable before it are part of
         the state; sending everything again is right, and counts them as duplicates.
@@ -83,7 +96,19 @@ class Intake:
         if not self._is_ready:
             raise StoreError("the event log is still being read", mend="Try again in a moment")
         # A caller that goes away must not part the log from the state.
-        return await asyncio.shield(asyncio.ensure_future(self._accept(events)))
+        inside = [self._inside(event) for event in events]
+        return await asyncio.shield(asyncio.ensure_future(self._accept(inside)))
+
+    def _inside(self, event: Event) -> Event:
+        if self.door.user_ids == KEEP:
+            return event
+        return replace(event, user_id=self.door.inside(event.user_id))
+
+    def _logged(self, event: Event) -> Event:
+        """Return an event of the log, which may be older than the key, under the id inside."""
+        if self.door.user_ids == KEEP:
+            return event
+        return replace(event, user_id=self.door.from_log(event.user_id))
 
     async def _accept(self, events: Sequence[Event]) -> Receipt:
         accepted = 0

@@ -124,7 +124,7 @@ class Pseudonyms:
         self.fingerprint = fingerprint(key)
 
     def __repr__(self) -> str:
-        return f"Pseudonyms({self.scheme})"
+        return f"Pseudonyms({self.scheme!r})"
 
     @property
     def scheme(self) -> str:
@@ -146,3 +146,37 @@ class Pseudonyms:
     def in_the_log(self, user_id: str) -> str:
         """Return what stands for an id of a log, some of which may be older than the key."""
         return user_id if is_pseudonym(user_id) else self.of(user_id)
+
+
+class Door:
+    """Between the ids that callers use and those of a bundle, which nobody inside looks behind.
+
+    Args:
+        pseudonyms: of the bundle; None for one whose ids are kept as they are: then the two are
+            the same.
+    """
+
+    __slots__ = ("_pseudonyms",)
+
+    def __init__(self, pseudonyms: Pseudonyms | None = None) -> None:
+        self._pseudonyms = pseudonyms
+
+    def __repr__(self) -> str:
+        return f"Door({self.user_ids!r})"
+
+    @property
+    def user_ids(self) -> str:
+        """How the ids inside are made, as manifests say it."""
+        return KEEP if self._pseudonyms is None else self._pseudonyms.scheme
+
+    def inside(self, user_id: str) -> str:
+        """Return the id inside of whom a caller means."""
+        return user_id if self._pseudonyms is None else self._pseudonyms.at_the_door(user_id)
+
+    def outside(self, user_id: str) -> str:
+        """Return how a caller may name somebody who is known inside."""
+        return user_id if self._pseudonyms is None else SPOKEN + user_id
+
+    def from_log(self, user_id: str) -> str:
+        """Return the id inside of whom a record of the event log is about."""
+        return user_id if self._pseudonyms is None else self._pseudonyms.in_the_log(user_id)

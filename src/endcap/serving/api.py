@@ -64,8 +64,8 @@ async def home(request: Request, user_id: UserPath) -> Response:
     """Shelves for any visitor; one who is unknown gets what is popular and trending, no error."""
     shop = shop_of(request)
     _check("user_id", user_id)
-    page = await shop.answers.home(user_id, request_id=new_request_id())
-    return _json(_home(shop, page))
+    page = await shop.answers.home(shop.door.inside(user_id), request_id=new_request_id())
+    return _json(_home(shop, page, user_id=user_id))
 
 
 @router.get(
@@ -146,12 +146,13 @@ async def slate(
 ) -> Response:
     """The slate of an earlier page by its request id."""
     _check("request_id", request_id)
-    found = await shop_of(request).impressions.find(request_id)
+    shop = shop_of(request)
+    found = await shop.impressions.find(request_id)
     if found is None:
         raise ProblemError(
             Problem(404, "No page with this request id is known here.", name="unknown-slate")
         )
-    return _json(found)
+    return _json({**found, "user_id": shop.door.outside(found["user_id"])})
 
 
 async def take(shop: Shop, body: object) -> Receipt:
@@ -208,10 +209,11 @@ def _size(body: object) -> int:
     return len(inner) if isinstance(inner, list) else 1
 
 
-def _home(shop: Shop, page: Page) -> dict[str, Any]:
+def _home(shop: Shop, page: Page, *, user_id: str) -> dict[str, Any]:
+    """Return the answer, under the id by which the caller asked."""
     return {
         "request_id": page.request_id,
-        "user_id": page.user_id,
+        "user_id": user_id,
         "visitor": page.visitor,
         "bundle_id": page.bundle_id,
         "shelves": [

@@ -21,12 +21,13 @@ from endcap import __version__
 from endcap.feedback.arrivals import BadEventsError
 from endcap.feedback.impressions import Impressions
 from endcap.feedback.intake import Intake
-from endcap.schema.errors import StoreError
+from endcap.schema.errors import SettingsError, StoreError
 from endcap.schema.protocols import Cache
 from endcap.serving import api, operations, shopfront
 from endcap.serving.answers import Answers, Lifetimes
 from endcap.serving.config import ServingConfig
 from endcap.serving.context import Shop
+from endcap.serving.door import user_ids_of
 from endcap.serving.engine import Engine
 from endcap.serving.envelope import Envelope, request_id_of, security_headers
 from endcap.serving.guard import Guard
@@ -73,6 +74,9 @@ def create_app(
 
     Events are refused (503) until `intake.replay()` was awaited. Running the app's lifespan starts
     and ends the writing of impressions; stores are opened and closed by the caller.
+
+    Raises:
+        SettingsError: the door of the intake does not make the user ids of the bundle.
     """
     shop = _shop(engine, intake, impressions, cache, config=config, now_us=now_us)
     app = FastAPI(
@@ -106,6 +110,12 @@ def _shop(
     config: ServingConfig,
     now_us: Callable[[], int],
 ) -> Shop:
+    if intake.door.user_ids != user_ids_of(engine.bundle):
+        raise SettingsError(
+            f"the intake makes other user ids ({intake.door.user_ids}) than the bundle has "
+            f"({user_ids_of(engine.bundle)})",
+            mend="Make it with `open_door` of this bundle",
+        )
     metrics = ServingMetrics()
     metrics.watch_impressions(impressions)
     shop = Shop(
@@ -113,6 +123,7 @@ def _shop(
         bundle=engine.bundle,
         state=engine.state,
         intake=intake,
+        door=intake.door,
         impressions=impressions,
         answers=Answers(
             engine,

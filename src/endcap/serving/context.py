@@ -17,6 +17,7 @@ from endcap.feedback.impressions import Impressions
 from endcap.feedback.intake import Intake
 from endcap.feedback.state import LiveState
 from endcap.schema.events import Event
+from endcap.schema.pseudonym import Door
 from endcap.serving.answers import Answers
 from endcap.serving.config import ServingConfig
 from endcap.serving.envelope import new_request_id
@@ -31,12 +32,14 @@ class Shop:
 
     now_us: the wall clock, UTC microseconds.
     labels, shoppers: the words for items and for known users.
+    door: between the ids of callers and those inside; `intake` passes it by itself.
     """
 
     config: ServingConfig
     bundle: Bundle
     state: LiveState
     intake: Intake
+    door: Door
     impressions: Impressions
     answers: Answers
     labels: Labels

@@ -98,7 +98,10 @@ class Envelope:
         try:
             await self._app(inner, receive, send_enveloped)
         except Exception:
-            logger.exception("request %s failed: %s %s", request_id, scope["method"], scope["path"])
+            # The route and not the path, which may hold the id of a person.
+            logger.exception(
+                "request %s failed: %s %s", request_id, scope["method"], _route_of(inner)
+            )
             if status:
                 raise  # half an answer is out; the server must break the connection
             response = problem_response(internal(), request_id=request_id)

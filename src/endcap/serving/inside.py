@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message
 
 from endcap.bundle.read import Bundle
 from endcap.schema.errors import EndcapError
+from endcap.schema.pseudonym import Pseudonyms
 from endcap.schema.types import UserId
 from endcap.serving.config import ServingConfig
 from endcap.serving.run import opened
@@ -21,28 +22,34 @@ from endcap.stores.config import StoresConfig
 EMBEDDED = StoresConfig(events="memory://", rows="memory://", cache="memory://")
 
 
-async def home_answer(bundle: Bundle, user_id: UserId, *, events: str) -> bytes:
+async def home_answer(
+    bundle: Bundle, user_id: UserId, *, events: str, pseudonyms: Pseudonyms | None = None
+) -> bytes:
     """Return the JSON that `GET /v1/home/{user_id}` would answer now.
 
     Args:
         bundle: what to serve.
         user_id: anybody.
         events: URL of the event log; it is replayed, not written.
+        pseudonyms: of the key in the settings, which a bundle with hashed user ids needs.
 
     Raises:
         EndcapError: the server would have answered with an error; says which.
     """
     stores = EMBEDDED.model_copy(update={"events": events})
-    return await _ask(bundle, f"/v1/home/{quote(user_id, safe='')}", stores=stores)
+    path = f"/v1/home/{quote(user_id, safe='')}"
+    return await _ask(bundle, path, stores=stores, pseudonyms=pseudonyms)
 
 
-async def still_page(bundle: Bundle, user_id: UserId) -> str:
+async def still_page(
+    bundle: Bundle, user_id: UserId, *, pseudonyms: Pseudonyms | None = None
+) -> str:
     """Return the home page as one HTML file that looks right without the server.
 
     Style and pictures are put into it; buttons need a server.
     """
     path = f"/?user={quote(user_id, safe='')}"
-    html = (await _ask(bundle, path, stores=EMBEDDED)).decode()
+    html = (await _ask(bundle, path, stores=EMBEDDED, pseudonyms=pseudonyms)).decode()
     style = (STATIC / "shop.css").read_text(encoding="utf-8")
     icons = (STATIC / "icons.svg").read_text(encoding="utf-8")
     link = f'<link rel="stylesheet" href="{asset("shop.css")}">'
@@ -52,8 +59,11 @@ async def still_page(bundle: Bundle, user_id: UserId) -> str:
     )
 
 
-async def _ask(bundle: Bundle, path: str, *, stores: StoresConfig) -> bytes:
-    async with opened(bundle, config=ServingConfig(), stores=stores) as served:
+async def _ask(
+    bundle: Bundle, path: str, *, stores: StoresConfig, pseudonyms: Pseudonyms | None
+) -> bytes:
+    config = ServingConfig()
+    async with opened(bundle, config=config, stores=stores, pseudonyms=pseudonyms) as served:
         await served.intake.replay()
         status, body = await _get(served.app, path)
     if status != 200:

@@ -27,9 +27,11 @@ from endcap.feedback.intake import Intake
 from endcap.feedback.state import SALES, LiveConfig, LiveState
 from endcap.schema.columns import Kind
 from endcap.schema.errors import SettingsError
+from endcap.schema.pseudonym import Pseudonyms
 from endcap.serving.app import create_app, wall_clock_us
 from endcap.serving.blas import one_blas_thread
 from endcap.serving.config import ServingConfig
+from endcap.serving.door import open_door
 from endcap.serving.engine import Engine
 from endcap.serving.guard import check_exposure, is_loopback
 from endcap.stores.config import StoresConfig
@@ -52,6 +54,7 @@ def serve(
     *,
     config: ServingConfig,
     stores: StoresConfig,
+    pseudonyms: Pseudonyms | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a bundle until SIGINT or SIGTERM; then finish open requests and write what waits.
@@ -60,10 +63,12 @@ def serve(
         bundle_folder: an immutable bundle.
         config: where to listen, and the limits.
         stores: URLs of the back ends; one server process to an event log.
+        pseudonyms: of the key in the settings, which a bundle with hashed user ids needs.
         on_ready: called with the address once the log was replayed.
 
     Raises:
-        SettingsError: the address is taken, or would be open to the network without a key.
+        SettingsError: the address is taken, or would be open to the network without a key; or the
+            key of the bundle's pseudonyms is missing or another.
         BundleError: the bundle cannot be read.
         StoreError: a back end cannot be opened, or the log cannot be read.
         EventError: the log was written by a newer release.
@@ -78,7 +83,15 @@ def serve(
     try:
         bundle = read_bundle(bundle_folder)
         with one_blas_thread(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(bundle, listener, config=config, stores=stores, on_ready=on_ready))
+            serving = _serve(
+                bundle,
+                listener,
+                config=config,
+                stores=stores,
+                pseudonyms=pseudonyms,
+                on_ready=on_ready,
+            )
+            runner.run(serving)
     finally:
         listener.close()
 
@@ -89,13 +102,16 @@ async def opened(
     *,
     config: ServingConfig,
     stores: StoresConfig,
+    pseudonyms: Pseudonyms | None = None,
     now_us: Callable[[], int] = wall_clock_us,
 ) -> AsyncIterator[Served]:
     """Yield the app of a bundle with its stores open; they are closed at the end.
 
     Raises:
+        SettingsError: the key of the bundle's pseudonyms is missing or another.
         StoreError: a back end cannot be opened.
     """
+    door = open_door(bundle, pseudonyms)
     async with AsyncExitStack() as stack:
         log = open_events(stores.events)
         stack.push_async_callback(log.close)
@@ -104,7 +120,7 @@ async def opened(
         cache = open_cache(stores.cache)
         stack.push_async_callback(cache.close)
         state = live_state(bundle)
-        intake = Intake(log, state, clock_shift_us=bundle.clock_shift_us)
+        intake = Intake(log, state, clock_shift_us=bundle.clock_shift_us, door=door)
         impressions = Impressions(
             store, max_waiting=config.impression_queue, keep_s=config.keep_slates_s
         )
@@ -159,9 +175,10 @@ async def _serve(
     *,
     config: ServingConfig,
     stores: StoresConfig,
+    pseudonyms: Pseudonyms | None,
     on_ready: Callable[[str], None] | None,
 ) -> None:
-    async with opened(bundle, config=config, stores=stores) as served:
+    async with opened(bundle, config=config, stores=stores, pseudonyms=pseudonyms) as served:
         server = _Server(
             uvicorn.Config(
                 served.app,

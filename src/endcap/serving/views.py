@@ -6,7 +6,7 @@ Adds the words of the catalogue, the pictures and the visit under way; decides n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,16 +125,19 @@ def visit_view(shop: Shop, user_id: UserId) -> VisitView:
     )
 
 
-def page_values(shop: Shop, page: Page, *, choice_ms: float) -> dict[str, Any]:
-    """Return all values of `home.html`."""
+def page_values(shop: Shop, page: Page, *, called: str, choice_ms: float) -> dict[str, Any]:
+    """Return all values of `home.html`; `called` is the id by which the visitor asked."""
     return {
         "shop_name": shop.config.shop_name,
-        "page": page,
+        "page": replace(page, user_id=called),
         "shelves": shelf_views(shop, page),
         "visit": visit_view(shop, page.user_id),
         "welcome": _WELCOME[page.visitor],
         "about": shop.shoppers.about(page.user_id),
-        "shoppers": shop.shoppers.picked,
+        "shoppers": [
+            replace(shopper, user_id=shop.door.outside(shopper.user_id))
+            for shopper in shop.shoppers.picked
+        ],
         "snapshot": shop.snapshot,
         "choice_ms": choice_ms,
     }
@@ -145,7 +148,7 @@ def why_values(shop: Shop, slate: Mapping[str, Any]) -> dict[str, Any]:
     shown_at = datetime.fromtimestamp(slate["ts"] / SECOND_US, tz=UTC)
     return {
         "shop_name": shop.config.shop_name,
-        "slate": slate,
+        "slate": {**slate, "user_id": shop.door.outside(slate["user_id"])},
         "about": shop.shoppers.about(slate["user_id"]),
         "shown_at": f"{shown_at:%-d %B %Y, %H:%M:%S} UTC",
         "shelves": [
