@@ -6,6 +6,7 @@
     ├── DownloadError     a named data set could not be fetched                    exit 4
     ├── BundleError       a bundle is missing, corrupt or of another format        exit 5
     ├── StoreError        a back end is unknown, unreachable or lacks its client   exit 6
+    ├── ContractError     a snapshot breaks the data contract it is held to        exit 7
     ├── EventError        an event is malformed; names the field                   exit 3
     ├── NotFittedError    a model was asked before it was fitted                   exit 1
     └── RankingError      a model returned lists that break its promise            exit 1
@@ -68,6 +69,12 @@ class StoreError(EndcapError):
     """A back end is unknown, unreachable, or its client library is not installed."""
 
     exit_code = 6
+
+
+class ContractError(EndcapError):
+    """A snapshot breaks the data contract that it is held to, so it is not put to use."""
+
+    exit_code = 7
 
 
 class EventError(EndcapError):
