@@ -12,6 +12,8 @@ import httpx
 import orjson
 import pytest
 
+from endcap.bundle.read import read_bundle
+from endcap.bundle.write import write_bundle
 from endcap.feedback.impressions import Impressions
 from endcap.feedback.intake import Intake
 from endcap.schema.columns import Kind
@@ -28,7 +30,7 @@ from endcap.stores.cache.memory import MemoryCache
 from endcap.stores.config import StoresConfig
 from endcap.stores.events.sqlite import SqliteEventLog
 from endcap.stores.rows.memory import MemoryStore
-from shops import WALL_NOW_US
+from shops import WALL_NOW_US, shop_parts
 from webshop import PageReader, open_web, words
 
 MADE = Pseudonyms(bytes(range(32)))
@@ -36,16 +38,23 @@ OTHER = Pseudonyms(bytes(range(1, 33)))
 VISITOR = "ann.smith@example.org"
 
 
-@pytest.fixture
-def hashed(bundle):
+@pytest.fixture(scope="module")
+def hashed_folder(shop, tmp_path_factory):
     """The tiny shop, learnt from a snapshot with pseudonyms."""
-    user_ids = tuple(map(MADE.of, bundle.user_ids))
-    return dataclasses.replace(
-        bundle,
-        user_ids=user_ids,
-        user_index={user_id: index for index, user_id in enumerate(user_ids)},
-        manifest={**bundle.manifest, "user_ids": MADE.scheme},
+    return write_bundle(
+        shop_parts(shop, user_ids=tuple(map(MADE.of, shop.user_ids))),
+        tmp_path_factory.mktemp("hashed"),
+        snapshot={},
+        commit=None,
+        models={},
+        evaluation={},
+        user_ids=MADE.scheme,
     )
+
+
+@pytest.fixture(scope="module")
+def hashed(hashed_folder):
+    return read_bundle(hashed_folder)
 
 
 def stores_in(folder: Path) -> StoresConfig:
@@ -218,10 +227,23 @@ async def test_without_the_right_key_no_server_starts(hashed, tmp_path, pseudony
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_that_serves_stops_at_start_too(hashed, tmp_path, monkeypatch):
-    monkeypatch.setattr("endcap.serving.run.read_bundle", lambda folder: hashed)
-    with pytest.raises(SettingsError, match="no key"):
-        serve(tmp_path, config=ServingConfig(port=0), stores=stores_in(tmp_path))
+@pytest.mark.parametrize("pseudonyms", [None, OTHER])
+def test_the_command_that_serves_stops_at_start_too(hashed_folder, tmp_path, pseudonyms):
+    with pytest.raises(SettingsError, match="key"):
+        serve(
+            hashed_folder,
+            config=ServingConfig(port=0),
+            stores=stores_in(tmp_path),
+            pseudonyms=pseudonyms,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_manifest_says_how_user_ids_were_made(hashed, bundle):
+    assert user_ids_of(hashed) == hashed.manifest["user_ids"] == MADE.scheme
+    assert user_ids_of(bundle) == bundle.manifest["user_ids"] == "keep"
+    before = {key: value for key, value in bundle.manifest.items() if key != "user_ids"}
+    assert user_ids_of(dataclasses.replace(bundle, manifest=before)) == "keep"
 
 
 async def test_asking_without_a_server(hashed):

@@ -38,6 +38,7 @@ from endcap.schema.artefacts import (
 )
 from endcap.schema.columns import ITEM_ID, NAME
 from endcap.schema.errors import BundleError
+from endcap.schema.pseudonym import KEEP
 
 CURRENT = "current"
 
@@ -50,6 +51,7 @@ def write_bundle(
     commit: str | None,
     models: Mapping[str, Any],
     evaluation: Mapping[str, Any],
+    user_ids: str = KEEP,
     created_at: datetime | None = None,
 ) -> Path:
     """Return the folder of the new bundle, `root`/<bundle id>; whole, or not there at all.
@@ -64,6 +66,8 @@ def write_bundle(
         commit: lineage: the code that trained.
         models: lineage: the parameters of each model by name.
         evaluation: what the models scored.
+        user_ids: how the ids of users were made; see `endcap.schema.pseudonym`. A server needs
+            the same key.
         created_at: now when None.
 
     Raises:
@@ -76,6 +80,7 @@ def write_bundle(
             "format": FORMAT,
             "created_at": (created_at or datetime.now(UTC)).isoformat(timespec="seconds"),
             "clock_shift_us": parts.clock_shift_us,
+            "user_ids": user_ids,
             "n_users": parts.n_users,
             "n_items": parts.n_items,
             "parameters": {name: _plain(getattr(parts, name)) for name in SCALARS},
