@@ -45,8 +45,11 @@ def count_distinct(index: NDArray[np.int32], other: NDArray[np.int32], n: int) -
 
     Cost: one sort of the events.
     """
-    pairs = np.unique((index.astype(np.int64) << 32) | other)
-    return count_events((pairs >> 32).astype(np.int32), n)
+    pairs = (index.astype(np.int64) << 32) | other
+    pairs.sort()  # several times as quick as np.unique
+    is_first = np.ones(len(pairs), dtype=np.bool_)
+    is_first[1:] = pairs[1:] != pairs[:-1]
+    return count_events((pairs[is_first] >> 32).astype(np.int32), n)
 
 
 def days_before(ts: Timestamps, *, at_us: int, is_known: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -85,6 +85,6 @@ def price_bands(
         group: row of `edges` for each price, shape (n,).
     """
     own = edges[group]
-    bands = np.sum(prices[:, np.newaxis] > own, axis=1, dtype=np.int8)
+    bands: NDArray[np.int8] = (prices[:, np.newaxis] > own).sum(axis=1, dtype=np.int8)
     bands[np.isnan(prices) | np.isnan(own).any(axis=1)] = UNKNOWN_BAND
     return bands
