@@ -183,6 +183,26 @@ def test_the_wrong_content_is_not_the_file(shop: Shop, tmp_path: Path, naps: lis
     assert not {"set.json.gz", "set.json.gz.part"} & {*files_in(tmp_path)}
 
 
+def test_a_publisher_may_know_only_md5(shop: Shop, tmp_path: Path, naps: list[float]) -> None:
+    md5 = hashlib.md5(CONTENT).hexdigest()
+    wrong = "0" * 32
+    with pytest.raises(DownloadError) as caught:
+        download([shop.url], tmp_path, name="toy", md5=wrong, sleep=naps.append)
+    assert f"its md5 is {md5[:12]}..., not 000000000000..." in caught.value.where
+    path = download([shop.url], tmp_path, name="toy", md5=md5, sleep=naps.append)
+    assert path.read_bytes() == CONTENT
+
+
+def test_no_room_is_noticed_before_anything_is_fetched(
+    shop: Shop, tmp_path: Path, naps: list[float]
+) -> None:
+    with pytest.raises(DownloadError, match=r"still needs [0-9,]+ bytes, and .* are free"):
+        download([shop.url], tmp_path, name="toy", n_bytes=10**24, sleep=naps.append)
+    assert shop.ranges == []
+    (tmp_path / "toy" / "set.json.gz").write_bytes(b"there already")
+    assert download([shop.url], tmp_path, name="toy", n_bytes=10**24).is_file()
+
+
 def test_a_missing_file_is_not_asked_for_twice(
     shop: Shop, tmp_path: Path, naps: list[float]
 ) -> None:

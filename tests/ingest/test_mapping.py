@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from endcap.ingest.mapping import check_roles, interaction_roles, is_positional, item_roles
+from endcap.ingest.mapping import (
+    check_roles,
+    interaction_roles,
+    is_positional,
+    item_roles,
+    user_roles,
+)
 from endcap.schema.columns import Kind
 from endcap.schema.errors import DataError, SettingsError
 
@@ -102,11 +108,49 @@ def test_item_columns_are_mapped_with_a_prefix() -> None:
 
 
 def test_only_roles_can_be_mapped() -> None:
-    check_roles({"user_id": "a", "total": "b", "item.name": "c"})
+    check_roles({"user_id": "a", "total": "b", "item.name": "c", "user.age": "d", "order": "e"})
     for role in ("userid", "item.price_usd", "name"):
         with pytest.raises(SettingsError, match=f"'{role}' is not a role") as caught:
             check_roles({role: "x"})
         assert "item.image_url" in caught.value.mend
+
+
+def test_nothing_is_guessed_beside_a_known_format() -> None:
+    columns = ["user", "item", "ts", "price", "event"]
+    known = {"user_id": "user", "item_id": "item", "ts": "ts", "kind": "view"}
+    roles = interaction_roles(columns, known, where="f", guess=False)
+    assert (roles.columns, roles.kind) == (
+        {"user_id": "user", "item_id": "item", "ts": "ts"},
+        Kind.VIEW,
+    )
+    assert "price" in interaction_roles(columns, known, where="f").columns
+    with pytest.raises(DataError, match="no column is known to be ts"):
+        interaction_roles(columns, {"user_id": "user", "item_id": "item"}, where="f", guess=False)
+    columns = ["sku", "title"]
+    assert item_roles(columns, {"item.item_id": "sku"}, where="f", guess=False) == {
+        "item_id": "sku"
+    }
+
+
+def test_a_missing_time_comes_with_the_way_to_do_without() -> None:
+    with pytest.raises(DataError, match="no column is known to be ts") as caught:
+        interaction_roles(["user", "item", "pos"], {}, where="f")
+    assert caught.value.mend.endswith("--map order=COLUMN for places instead of times")
+
+
+def test_users_have_all_columns_as_attributes_unless_some_are_named() -> None:
+    columns = ["household_id", "Age Group", "2nd", "Income"]
+    assert user_roles(columns, {}, where="f") == {
+        "user_id": "household_id", "age_group": "Age Group", "income": "Income"
+    }  # fmt: skip
+    assert user_roles(columns, {"user_id": "household_id", "age": "Age Group"}, where="f") == {
+        "user_id": "household_id",
+        "age": "Age Group",
+    }
+    with pytest.raises(DataError, match="no column is known to be user_id"):
+        user_roles(["age"], {}, where="f")
+    with pytest.raises(DataError, match="no column 'shoe'"):
+        user_roles(columns, {"shoe": "shoe"}, where="f")
 
 
 def test_positions_mean_that_there_is_no_header() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
+import shutil
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -59,6 +60,8 @@ def download(
     *,
     name: str,
     sha256: str | None = None,
+    md5: str | None = None,
+    n_bytes: int | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Path:
     """Return the path of the file, fetched unless it lies there already.
@@ -72,21 +75,25 @@ def download(
         folder: the file goes into `folder/name/`.
         name: of the data set, for people.
         sha256: what the whole file must hash to, if that is known.
+        md5: likewise, where the publisher states no better hash.
+        n_bytes: its size as far as that is known, to see beforehand whether there is room.
         sleep: waits so many seconds between tries.
 
     Raises:
-        DownloadError: no address yields it; says what was tried.
+        DownloadError: no address yields it, or there is no room; says what was tried.
     """
-    target = folder / name / Path(urlsplit(urls[0]).path).name
+    target = fetched_path(urls, folder, name=name)
     if target.is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
+    _check_room(part, n_bytes, name=name)
     tried = []
     for url in urls:
         try:
             _fetch(url, part, name=name, sleep=sleep)
-            _check_hash(part, sha256)
+            _check_hash(part, "sha256", sha256)
+            _check_hash(part, "md5", md5)
         except _GaveUpError as error:
             tried.append(f"{url}: {error}")
             continue
@@ -98,6 +105,22 @@ def download(
         where="tried " + "; ".join(tried),
         mend="Download it yourself and run make demo DATA=/path/to/file",
     )
+
+
+def fetched_path(urls: Sequence[str], folder: Path, *, name: str) -> Path:
+    """Return where `download` puts the file."""
+    return folder / name / Path(urlsplit(urls[0]).path).name
+
+
+def _check_room(part: Path, n_bytes: int | None, *, name: str) -> None:
+    missing_bytes = (n_bytes or 0) - _size(part)
+    free_bytes = shutil.disk_usage(part.parent).free
+    if missing_bytes > free_bytes:
+        raise DownloadError(
+            f"{name} still needs {missing_bytes:,} bytes, and {free_bytes:,} are free",
+            where=str(part.parent),
+            mend="Make room, or set ENDCAP_VAR to another disk",
+        )
 
 
 def _fetch(url: str, part: Path, *, name: str, sleep: Callable[[float], None]) -> None:
@@ -209,14 +232,14 @@ def _range_start(response: Answer) -> int:
     return int(start[1]) if start else -1
 
 
-def _check_hash(part: Path, sha256: str | None) -> None:
-    if sha256 is None:
+def _check_hash(part: Path, algorithm: str, wanted: str | None) -> None:
+    if wanted is None:
         return
     with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
+        found = hashlib.file_digest(file, algorithm).hexdigest()
+    if found != wanted:
         part.unlink()
-        raise _GaveUpError(f"its sha256 is {found[:12]}..., not {sha256[:12]}...")
+        raise _GaveUpError(f"its {algorithm} is {found[:12]}..., not {wanted[:12]}...")
 
 
 def _size(path: Path) -> int:

@@ -14,20 +14,25 @@ from endcap.schema.errors import DataError, SettingsError
 
 REQUIRED = ("user_id", "item_id", "ts")
 OPTIONAL = ("kind", "value", "price", "total")
+ORDER_ROLE = "order"  # a position instead of a time; `sources` turns it into `ts`
 ITEM_PREFIX = "item."
+USER_PREFIX = "user."
 
 # Lower case, letters and digits only; the first that a file has is taken. `total` is what a line
 # cost in all: the unit price is then total / value.
 GUESSES: dict[str, tuple[str, ...]] = {
     "user_id": (
         *("userid", "reviewerid", "visitorid", "householdid", "customerid", "memberid"),
-        *("user", "customer", "visitor"),
+        *("customerkey", "clientid", "shopperid", "accountid", "user", "customer", "visitor"),
     ),
     # parentasin before asin: the 2023 Amazon data say that only the parent names a product.
-    "item_id": ("itemid", "parentasin", "asin", "productid", "sku", "stockcode", "item", "product"),
+    "item_id": (
+        *("itemid", "parentasin", "asin", "productid", "sku", "stockcode", "articleid", "movieid"),
+        *("item", "product"),
+    ),
     "ts": (
         *("ts", "timestamp", "unixreviewtime", "time", "transactiontimestamp", "eventtime"),
-        *("datetime", "date", "invoicedate", "createdat"),
+        *("datetime", "date", "invoicedate", "createdat", "orderdate", "purchasedate"),
     ),
     "kind": ("kind", "event", "eventtype", "behavior", "action"),
     "value": ("value", "rating", "overall", "stars", "score", "quantity", "qty"),
@@ -63,13 +68,13 @@ class Roles:
 
 def check_roles(mapping: Mapping[str, str]) -> None:
     """Raise `SettingsError` unless every left side is a role that a column can play."""
-    known = (*REQUIRED, *OPTIONAL, *(ITEM_PREFIX + role for role in ITEM_GUESSES))
+    known = (*REQUIRED, *OPTIONAL, ORDER_ROLE, *(ITEM_PREFIX + role for role in ITEM_GUESSES))
     for role in mapping:
-        if role not in known:
+        if role not in known and not role.startswith(USER_PREFIX):
             raise SettingsError(
                 f"{role!r} is not a role that a column can play",
                 where="--map",
-                mend=f"Known: {', '.join(known)}",
+                mend=f"Known: {', '.join(known)}, {USER_PREFIX}ATTRIBUTE",
             )
 
 
@@ -78,28 +83,39 @@ def is_positional(mapping: Mapping[str, str]) -> bool:
     return any(re.fullmatch(r"#\d+", column) for column in mapping.values())
 
 
-def interaction_roles(columns: Sequence[str], mapping: Mapping[str, str], *, where: str) -> Roles:
+def interaction_roles(
+    columns: Sequence[str], mapping: Mapping[str, str], *, where: str, guess: bool = True
+) -> Roles:
     """Return the roles of a file of interactions.
 
-    A file without a `kind` column holds ratings if its value column is named like one, purchases
-    if it has a quantity or a price, and views if it has neither.
+    What the mapping leaves open is guessed from common names, if that is wanted. A file without a
+    `kind` column holds ratings if its value column is named like one, purchases if it has a
+    quantity or a price, and views if it has neither.
 
     Raises:
         DataError: a required role has no column, a mapped column is not there, or nothing tells
             what the rows are; the message lists what was found.
     """
-    wanted = {role: name for role, name in mapping.items() if not role.startswith(ITEM_PREFIX)}
+    wanted = {
+        role: name
+        for role, name in mapping.items()
+        if not role.startswith((ITEM_PREFIX, USER_PREFIX))
+    }
     kind: Kind | None = None
-    if wanted.get("kind") in set(Kind) and wanted["kind"] not in columns:
+    said = wanted.get("kind")
+    # A column of that name is meant, unless it is already known to hold the stars.
+    if said in set(Kind) and (said not in columns or said == wanted.get("value")):
         kind = Kind(wanted.pop("kind"))
     guesses = {role: names for role, names in GUESSES.items() if role != "kind" or kind is None}
-    chosen = _choose(columns, wanted, guesses, where=where)
+    chosen = _choose(columns, wanted, guesses if guess else {}, where=where)
     missing = [role for role in REQUIRED if role not in chosen]
     if missing:
         raise DataError(
             f"no column is known to be {' or '.join(missing)}; the file has: {_listing(columns)}",
             where=where,
-            mend="Say which is which: " + " ".join(f"--map {role}=COLUMN" for role in missing),
+            mend="Say which is which: "
+            + " ".join(f"--map {role}=COLUMN" for role in missing)
+            + (", or --map order=COLUMN for places instead of times" if "ts" in missing else ""),
         )
     if "price" in chosen:
         chosen.pop("total", None)
@@ -110,8 +126,12 @@ def interaction_roles(columns: Sequence[str], mapping: Mapping[str, str], *, whe
     return Roles(chosen, kind)
 
 
-def item_roles(columns: Sequence[str], mapping: Mapping[str, str], *, where: str) -> dict[str, str]:
+def item_roles(
+    columns: Sequence[str], mapping: Mapping[str, str], *, where: str, guess: bool = True
+) -> dict[str, str]:
     """Return role -> column of a catalogue file; mapped roles are written `item.name=title`.
+
+    What the mapping leaves open is guessed from common names, if that is wanted.
 
     Raises:
         DataError: no column is the item_id, or a mapped column is not there.
@@ -121,7 +141,7 @@ def item_roles(columns: Sequence[str], mapping: Mapping[str, str], *, where: str
         for role, name in mapping.items()
         if role.startswith(ITEM_PREFIX)
     }
-    chosen = _choose(columns, wanted, ITEM_GUESSES, where=where)
+    chosen = _choose(columns, wanted, ITEM_GUESSES if guess else {}, where=where)
     if "item_id" not in chosen:
         raise DataError(
             f"no column is known to be item_id; the file has: {_listing(columns)}",
@@ -129,6 +149,33 @@ def item_roles(columns: Sequence[str], mapping: Mapping[str, str], *, where: str
             mend="Say which is which: --map item.item_id=COLUMN",
         )
     return chosen
+
+
+def user_roles(columns: Sequence[str], mapping: Mapping[str, str], *, where: str) -> dict[str, str]:
+    """Return `user_id` and attribute -> column of a table of users.
+
+    Args:
+        columns: of the table.
+        mapping: what is known; when it names no attribute, every other column is one, under its
+            name in small letters.
+        where: the table, for errors.
+
+    Raises:
+        DataError: no column is the user_id, or a mapped column is not there.
+    """
+    chosen = _choose(columns, mapping, {"user_id": GUESSES["user_id"]}, where=where)
+    if "user_id" not in chosen:
+        raise DataError(
+            f"no column is known to be user_id; the file has: {_listing(columns)}",
+            where=where,
+            mend="Say which is which: --map user.user_id=COLUMN",
+        )
+    if set(mapping) <= {"user_id"}:
+        for column in columns:
+            name = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")
+            if column != chosen["user_id"] and re.match("[a-z]", name):
+                chosen.setdefault(name, column)
+    return {"user_id": chosen.pop("user_id"), **chosen}
 
 
 def _choose(
