@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from endcap.features.weights import KindWeights
+from endcap.ingest.privacy.config import PrivacyConfig
 from endcap.schema.errors import SettingsError
 from endcap.serving.config import ServingConfig
 from endcap.stores.config import StoresConfig
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
         Path("./var"), description="Folder for snapshots, models, bundles and downloads."
     )
     stores: StoresConfig = StoresConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     kinds: KindWeights = KindWeights()
     training: TrainingConfig = TrainingConfig()
     serving: ServingConfig = ServingConfig()

@@ -20,6 +20,7 @@ from endcap.cli.context import (
 )
 from endcap.cli.learn import column_mapping, print_snapshot
 from endcap.cli.output import JsonFlag, emit_json, out
+from endcap.cli.privacy import bundle_pseudonyms
 from endcap.settings import Settings
 from endcap.telemetry import console, step
 
@@ -119,13 +120,16 @@ def _render(settings: Settings) -> Path:
     """Write the page of a loyal shopper as one HTML file and return its path."""
     from endcap.bundle.read import read_bundle
     from endcap.bundle.write import current
+    from endcap.serving.door import open_door
     from endcap.serving.inside import still_page
     from endcap.serving.shoppers import Shoppers
 
-    bundle = read_bundle(current(settings.var / "bundles"))
-    shopper = Shoppers(bundle).picked[0].user_id
+    folder = current(settings.var / "bundles")
+    bundle, pseudonyms = read_bundle(folder), bundle_pseudonyms(folder, settings)
+    shopper = open_door(bundle, pseudonyms).outside(Shoppers(bundle).picked[0].user_id)
     path = settings.var / "page.html"
-    path.write_text(asyncio.run(still_page(bundle, shopper)), encoding="utf-8")
+    page = still_page(bundle, shopper, pseudonyms=pseudonyms)
+    path.write_text(asyncio.run(page), encoding="utf-8")
     console.print(f"  the page of shopper {shopper}: {path}")
     return path
 

@@ -16,10 +16,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from endcap.bundle.manifest import read_manifest
 from endcap.bundle.read import read_bundle
 from endcap.bundle.write import CURRENT, current
+from endcap.ingest.privacy.keys import open_id_key
 from endcap.schema.artefacts import read_pointer
 from endcap.schema.errors import EndcapError
+from endcap.schema.pseudonym import KEEP, Pseudonyms
 from endcap.settings import Settings
 from endcap.stores.registry import open_cache, open_events, open_store
 from endcap.stores.urls import file_of, redact
@@ -51,6 +54,7 @@ def examine(settings: Settings) -> list[Finding]:
         _newest("snapshot", settings.var / "snapshots" / "latest", made_by="endcap ingest SOURCE"),
         _newest("training run", settings.var / "models" / "latest", made_by="endcap train"),
         _bundle(settings.var / "bundles"),
+        *_id_key(settings),
         *asyncio.run(_stores(settings)),
         _port(settings.serving.host, settings.serving.port),
     ]
@@ -94,6 +98,25 @@ def _bundle(root: Path) -> Finding:
         f"{bundle.bundle_id}: {bundle.n_items:,} items, {bundle.n_users:,} users, "
         f"every file verified in {took_ms:.0f} ms",
     )
+
+
+def _id_key(settings: Settings) -> list[Finding]:
+    """Return whether the key of the bundle's pseudonyms is at hand; nothing if it needs none."""
+    try:
+        folder = current(settings.var / "bundles")
+        bundle_ids = read_manifest(folder).get("user_ids", KEEP)
+        if bundle_ids == KEEP:
+            return []
+    except EndcapError:
+        return []  # of which `_bundle` has told
+    try:
+        at_hand = Pseudonyms(open_id_key(settings.privacy, var=settings.var)).scheme
+    except EndcapError as error:
+        return [Finding("key of user ids", "failed", str(error))]
+    if at_hand != bundle_ids:
+        detail = f"the bundle was made with {bundle_ids}, and here is {at_hand}"
+        return [Finding("key of user ids", "failed", detail)]
+    return [Finding("key of user ids", "ok", at_hand)]
 
 
 async def _stores(settings: Settings) -> list[Finding]:

@@ -22,6 +22,7 @@ from endcap.cli.learn import (
     train,
 )
 from endcap.cli.output import out
+from endcap.cli.privacy import IDENTITIES_EXAMPLES, identities
 from endcap.cli.shop import (
     DOCTOR_EXAMPLES,
     RECOMMEND_EXAMPLES,
@@ -54,6 +55,7 @@ app.command("evaluate", epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command("bundle", epilog=BUNDLE_EXAMPLES)(bundle)
 app.command("serve", epilog=SERVE_EXAMPLES)(serve)
 app.command("recommend", epilog=RECOMMEND_EXAMPLES)(recommend)
+app.command("identities", epilog=IDENTITIES_EXAMPLES)(identities)
 app.command("doctor", epilog=DOCTOR_EXAMPLES)(doctor)
 
 

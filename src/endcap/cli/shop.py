@@ -15,6 +15,7 @@ from rich.text import Text
 from endcap.cli.context import settings_with
 from endcap.cli.doctor import examine, is_unused
 from endcap.cli.output import JsonFlag, emit_json, out
+from endcap.cli.privacy import bundle_pseudonyms
 from endcap.schema.errors import BundleError
 from endcap.telemetry import configure_logging
 
@@ -49,10 +50,12 @@ def serve(
 
     settings = settings_with({"serving": {"host": host, "port": port}})
     configure_logging()
+    folder = bundle_folder(settings.var / "bundles", bundle)
     serve_bundle(
-        bundle_folder(settings.var / "bundles", bundle),
+        folder,
         config=settings.serving,
         stores=settings.stores,
+        pseudonyms=bundle_pseudonyms(folder, settings),
         on_ready=_announce_json if as_json else _announce,
     )
 
@@ -76,10 +79,16 @@ def recommend(
     from endcap.serving.inside import home_answer
 
     settings = settings_with()
-    opened = read_bundle(bundle_folder(settings.var / "bundles", bundle))
+    folder = bundle_folder(settings.var / "bundles", bundle)
+    opened = read_bundle(folder)
     events = settings.stores.events
     # Looking makes nothing: a log that nobody has written to is not begun here.
-    answer = home_answer(opened, user, events="memory://" if is_unused(events) else events)
+    answer = home_answer(
+        opened,
+        user,
+        events="memory://" if is_unused(events) else events,
+        pseudonyms=bundle_pseudonyms(folder, settings),
+    )
     record = orjson.loads(asyncio.run(answer))
     if as_json:
         emit_json(record)
