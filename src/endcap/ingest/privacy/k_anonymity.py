@@ -121,7 +121,12 @@ def measure(compute: Compute, table: str, columns: Sequence[str]) -> KReport:
 
 
 def suppress(
-    compute: Compute, table: str, columns: Sequence[str], *, k: int, beside: Sequence[str]
+    compute: Compute,
+    table: str,
+    columns: Sequence[str],
+    *,
+    k: int,
+    beside: Sequence[str] = ("user_idx", "user_id"),
 ) -> KReport:
     """Replace a table by one in which every user shares all attributes with k - 1 others.
 
