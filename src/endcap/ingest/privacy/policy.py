@@ -52,16 +52,17 @@ class PrivacyPolicy:
 
         Raises:
             SettingsError: a rule is about a column that the file has not; a misspelt name must
-                not let the right one through or lose it in silence.
+                not lose the right one in silence. One that is to be dropped may be missing.
         """
-        missing = [column for column in self.columns if column not in available]
+        through = tuple(column for column, rule in self.columns.items() if rule != "drop")
+        missing = [column for column in through if column not in available]
         if missing:
             raise SettingsError(
                 f"there is a privacy rule for {', '.join(map(repr, missing))}, and no such column",
                 where=f"privacy.columns, {where}",
                 mend=f"The file has: {', '.join(repr(name[:40]) for name in available[:30])}",
             )
-        return tuple(column for column, rule in self.columns.items() if rule != "drop")
+        return through
 
     def hashed(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Return those of the columns whose values are replaced by pseudonyms."""
