@@ -32,6 +32,7 @@ from endcap.cli.shop import (
     recommend,
     serve,
 )
+from endcap.cli.simulate import simulate
 from endcap.schema.errors import EndcapError
 from endcap.telemetry import console
 
@@ -59,6 +60,7 @@ app.command("serve", epilog=SERVE_EXAMPLES)(serve)
 app.command("recommend", epilog=RECOMMEND_EXAMPLES)(recommend)
 app.command("identities", epilog=IDENTITIES_EXAMPLES)(identities)
 app.command("doctor", epilog=DOCTOR_EXAMPLES)(doctor)
+app.add_typer(simulate, name="simulate")
 
 
 def _print_version(wanted: bool) -> None:
