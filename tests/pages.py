@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from endcap.bundle.read import Bundle
 from endcap.bundle.scorer.panel import Scorers
-from endcap.feedback.state import LiveConfig, LiveState
+from endcap.feedback.state import LiveState
 from endcap.schema.columns import Kind
 from endcap.schema.events import Event
 from endcap.schema.types import SECOND_US
+from endcap.serving import run
 from endcap.serving.engine import Engine
 from endcap.serving.gather import STEP_US, Context, gather
 from endcap.serving.page import Page, Shelf
@@ -21,14 +22,7 @@ Act = tuple[str, Kind, str, float]
 
 def live_state(bundle: Bundle, acts: Iterable[Act] = ()) -> LiveState:
     """Return a state in which the acts have happened."""
-    state = LiveState(
-        bundle.item_index,
-        LiveConfig(
-            decay_origin_us=bundle.decay_origin_us,
-            trending_half_life_days=bundle.trending_half_life_days,
-            popular_half_life_days=bundle.popular_half_life_days,
-        ),
-    )
+    state = run.live_state(bundle)
     for act in acts:
         happen(state, act)
     return state

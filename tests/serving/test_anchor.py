@@ -46,12 +46,16 @@ def neighbours(bundle):
     return build
 
 
-def choose(bundle, scorer, taste=None, *, seen=NOTHING, session=None, live=()):
+def choose(
+    bundle, scorer, taste=None, *, seen=NOTHING, session=None, live=(), bought=NOTHING, told=NOTHING
+):
     return choose_anchor(
         taste=history() if taste is None else taste,
         seen=seen,
         session=session or {},
         live=live,
+        bought=bought,
+        told=told,
         bundle=bundle,
         neighbours=scorer,
         now_us=NOW_US,
@@ -103,7 +107,7 @@ def test_the_visit_comes_before_the_past(bundle, neighbours):
     ("kinds", "phrase"),
     [
         ([Kind.VIEW], "you viewed {name}"),
-        ([Kind.PURCHASE, Kind.VIEW], "you bought {name}"),
+        ([Kind.LIKE], "you liked {name}"),
         ([Kind.VIEW, Kind.CART], "{name} is in your cart"),
         ([Kind.RATING], "you reviewed {name}"),
     ],
@@ -116,7 +120,22 @@ def test_a_live_past_is_told_as_it_was(bundle, neighbours, kinds, phrase):
 
 def test_the_past_of_the_bundle_is_told_by_its_verb(bundle, neighbours):
     live = [Recent("item-003", Kind.VIEW, NOW_US - DAY_US)]
-    taste = history(item_3=(2, 1))  # the bundle has it once, too
-    assert choose(bundle, neighbours(), taste, live=live).phrase == "you bought {name}"
+    taste, item = history(item_3=(2, 1)), np.array([3], dtype=np.int32)
+    told = choose(bundle, neighbours(), taste, live=live, told=item)
+    assert told.phrase == "you bought {name}"
     reviews = replace(bundle, history_kind_verb="reviewed")
-    assert choose(reviews, neighbours(), taste, live=live).phrase == "you reviewed {name}"
+    told = choose(reviews, neighbours(), taste, live=live, told=item)
+    assert told.phrase == "you reviewed {name}"
+
+
+def test_what_was_bought_is_told_whatever_followed(bundle, neighbours):
+    live = [Recent("item-003", Kind.PURCHASE, NOW_US), Recent("item-003", Kind.VIEW, NOW_US)]
+    taste, item = history(item_3=(2, 1)), np.array([3], dtype=np.int32)
+    views = replace(bundle, history_kind_verb="viewed")
+    told = choose(views, neighbours(), taste, live=live, bought=item, told=item)
+    assert told.phrase == "you bought {name}"
+
+
+def test_interest_of_which_it_is_not_known_what_it_was_is_told_as_no_more(bundle, neighbours):
+    taste = history(item_3=(0.6, 1))  # a cart that was learnt among purchases
+    assert choose(bundle, neighbours(), taste).phrase == "you were interested in {name}"

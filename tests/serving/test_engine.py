@@ -331,7 +331,7 @@ class TestCache:
         [
             ("user-07", Kind.VIEW, "item-003", 1),  # again: as many items in the visit as before
             ("user-07", Kind.PURCHASE, "item-200", 7200),  # not of this visit
-            ("user-33", Kind.PURCHASE, "item-200", 1),  # somebody else's
+            ("user-33", Kind.PURCHASE, "item-101", 1),  # somebody else's
         ],
     )
     def test_a_warm_engine_sees_what_a_cold_one_sees(self, bundle, act):

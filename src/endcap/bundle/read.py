@@ -27,7 +27,7 @@ from endcap.bundle.format import (
 )
 from endcap.bundle.manifest import verify
 from endcap.features.history import History
-from endcap.features.unsettled import Unsettled
+from endcap.features.unsettled import NO_EVENTS, Unsettled, UserEvents
 from endcap.features.weights import KindWeights
 from endcap.schema.types import Timestamps, UserIdx
 
@@ -83,6 +83,11 @@ class Bundle(BundleParts):
     def data_time(self, wall_us: int) -> int:
         """Return a moment of the wall clock on the timeline of the data, in microseconds."""
         return wall_us - self.clock_shift_us
+
+    def unsettled_of(self, user_id: str) -> UserEvents:
+        """Return what was learnt of a user that later events may undo; nothing of a stranger."""
+        user = self.user_index.get(user_id)
+        return NO_EVENTS if user is None or self.unsettled is None else self.unsettled.row(user)
 
     def catalogue_entry(self, item_idx: int) -> dict[str, Any]:
         """Return what the catalogue says about an item."""

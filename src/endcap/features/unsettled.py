@@ -31,6 +31,10 @@ class UserEvents:
     def __len__(self) -> int:
         return len(self.items)
 
+    def take(self, rows: NDArray[np.bool_]) -> UserEvents:
+        """Return the chosen events."""
+        return UserEvents(self.items[rows], self.kinds[rows], self.weights[rows], self.ts[rows])
+
 
 NO_EVENTS = UserEvents(
     NO_ITEMS,
@@ -59,6 +63,16 @@ class Unsettled:
             return NO_EVENTS
         part = slice(int(self.indptr[user]), int(self.indptr[user + 1]))
         return UserEvents(self.items[part], self.kinds[part], self.weights[part], self.ts[part])
+
+
+def joined(*parts: UserEvents) -> UserEvents:
+    """Return the events of all parts."""
+    return UserEvents(
+        items=np.concatenate([part.items for part in parts]),
+        kinds=np.concatenate([part.kinds for part in parts]),
+        weights=np.concatenate([part.weights for part in parts]),
+        ts=np.concatenate([part.ts for part in parts]),
+    )
 
 
 def settle(data: Dataset) -> tuple[History, Unsettled | None]:

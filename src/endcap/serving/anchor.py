@@ -30,7 +30,9 @@ _PHRASES: Mapping[Kind, str] = {
     Kind.CART: "{name} is in your cart",
     Kind.PURCHASE: "you bought {name}",
     Kind.RATING: "you reviewed {name}",
+    Kind.LIKE: "you liked {name}",
 }
+_INTERESTED = "you were interested in {name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def choose_anchor(
     seen: ItemIdx,
     session: Mapping[str, Kind],
     live: Sequence[Recent],
+    bought: ItemIdx,
+    told: ItemIdx,
     bundle: Bundle,
     neighbours: NeighbourScorer | None,
     now_us: int,
@@ -57,10 +61,12 @@ def choose_anchor(
     near ones is preferred.
 
     Args:
-        taste: everything the visitor did, live events included.
+        taste: everything the visitor is interested in, live events included.
         seen: what will not be shown as a neighbour.
         session: items of the visit under way with what was done last, newest first.
-        live: all live events of the visitor, oldest first.
+        live: the live events of the visitor that show interest and stand, oldest first.
+        bought: items that the visitor bought, ever.
+        told: items that the visitor did with what the verb of the bundle says, before it was made.
         bundle: for the indices and the verb of its history.
         neighbours: None when the bundle has none; then there is no anchor.
         now_us: data time.
@@ -81,14 +87,9 @@ def choose_anchor(
     if not np.any(worth > 0):
         return None
     item = int(items[int(worth.argmax())])
-    return Anchor(item, _past_phrase(item, bundle, live, taste))
-
-
-def _past_phrase(item: int, bundle: Bundle, live: Sequence[Recent], taste: UserHistory) -> str:
+    if item in bought:
+        return Anchor(item, _PHRASES[Kind.PURCHASE])
+    if item in told:
+        return Anchor(item, f"you {bundle.history_kind_verb} {{name}}")
     kinds = [one.kind for one in live if bundle.item_index[one.item_id] == item]
-    row = int(np.searchsorted(taste.items, item))
-    if taste.counts[row] > len(kinds):  # the bundle's own history has it too
-        return f"you {bundle.history_kind_verb} {{name}}"
-    if Kind.PURCHASE in kinds:
-        return _PHRASES[Kind.PURCHASE]
-    return _PHRASES[kinds[-1]]
+    return Anchor(item, _PHRASES[kinds[-1]] if kinds else _INTERESTED)

@@ -23,7 +23,7 @@ N_NAMED_SEEDS = 60
 N_LIKELY_SEEDS = 3
 
 _BY_TASTE = frozenset({Source.ITEM_KNN, Source.ALS, Source.TWO_TOWER, Source.SESSION})
-_FIRST = {"bought": "First sold", "reviewed": "First reviewed", "viewed": "First viewed"}
+_FIRST = {"bought": "First sold"}
 
 
 def explain(context: Context, chosen: Candidates, scorers: Scorers) -> list[str]:

@@ -24,8 +24,7 @@ from fastapi import FastAPI
 from endcap.bundle.read import Bundle, read_bundle
 from endcap.feedback.impressions import Impressions
 from endcap.feedback.intake import Intake
-from endcap.feedback.state import SALES, LiveConfig, LiveState
-from endcap.schema.columns import Kind
+from endcap.feedback.state import ALWAYS_COUNTED, COUNTED_IF_LEARNT, LiveConfig, LiveState
 from endcap.schema.errors import SettingsError
 from endcap.schema.pseudonym import Pseudonyms
 from endcap.serving.app import create_app, wall_clock_us
@@ -131,15 +130,16 @@ async def opened(
 
 def live_state(bundle: Bundle) -> LiveState:
     """Return an empty live state whose counts go on where those of the bundle end."""
-    is_views = bundle.history_kind_verb == "viewed"
     return LiveState(
         bundle.item_index,
         LiveConfig(
             decay_origin_us=bundle.decay_origin_us,
             trending_half_life_days=bundle.trending_half_life_days,
             popular_half_life_days=bundle.popular_half_life_days,
-            counted=SALES | {Kind.VIEW} if is_views else SALES,
+            counted=ALWAYS_COUNTED | (COUNTED_IF_LEARNT & set(bundle.kinds)),
+            weights=bundle.kind_weights,
         ),
+        learnt=bundle.unsettled_of,
     )
 
 

@@ -16,7 +16,7 @@ from endcap.schema.types import UserId
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_NOUNS = {"bought": "purchases", "reviewed": "reviews", "viewed": "views"}
+_NOUNS = {"bought": "purchases", "reviewed": "reviews", "viewed": "views", "liked": "likes"}
 MIN_INTERACTIONS = 5
 MIN_PART = 0.1
 N_LOOKED_AT = 400
@@ -55,7 +55,7 @@ class Shoppers:
 
     def _pick(self, n: int) -> list[int]:
         """Return users from busy to quiet, of as many favourite departments as there are."""
-        history = self._bundle.history
+        history = self._bundle.told_history
         running = np.concatenate([[0.0], np.cumsum(history.counts, dtype=np.float64)])
         totals = np.diff(running[history.indptr])
         usable = np.flatnonzero(totals >= min(MIN_INTERACTIONS, totals.max(initial=1.0)))
@@ -73,15 +73,16 @@ class Shoppers:
         return picked
 
     def _row(self, user: int) -> slice:
-        indptr = self._bundle.history.indptr
+        indptr = self._bundle.told_history.indptr
         return slice(int(indptr[user]), int(indptr[user + 1]))
 
     def _parts(self, rows: slice) -> Floats:
         """Return which part of the interactions falls on each department, unknown ones last."""
         bundle = self._bundle
         n = len(bundle.department_names) + 1
-        codes = bundle.department[bundle.history.items[rows]] % n  # -1 becomes the last
-        counts = np.bincount(codes, weights=bundle.history.counts[rows], minlength=n)
+        history = bundle.told_history
+        codes = bundle.department[history.items[rows]] % n  # -1 becomes the last
+        counts = np.bincount(codes, weights=history.counts[rows], minlength=n)
         parts: Floats = counts / max(counts.sum(), 1.0)
         return parts
 
@@ -99,7 +100,7 @@ class Shoppers:
         return favourite, float(own[favourite])
 
     def _about(self, user: int) -> str:
-        total = round(float(self._bundle.history.counts[self._row(user)].sum()))
+        total = round(float(self._bundle.told_history.counts[self._row(user)].sum()))
         words = f"{total:,} {self._noun if total != 1 else self._noun.removesuffix('s')}"
         favourite, part = self._favourite(user)
         if favourite < 0:

@@ -76,8 +76,9 @@ _CHIPS = {
     Kind.CART: ("cart", "In the cart"),
     Kind.PURCHASE: ("check", "Bought"),
     Kind.RATING: ("check", "Rated"),
+    Kind.LIKE: ("check", "Liked"),
 }
-_STRENGTH = (Kind.VIEW, Kind.RATING, Kind.CART, Kind.PURCHASE)
+_STRENGTH = (Kind.VIEW, Kind.LIKE, Kind.RATING, Kind.CART, Kind.PURCHASE)
 _WELCOME: Mapping[Visitor, str] = {
     "known": "Welcome back",
     "session": "Chosen as you browse",
@@ -111,11 +112,19 @@ def card_of(shop: Shop, item_id: ItemId, reason: str) -> Card:
 
 
 def visit_view(shop: Shop, user_id: UserId) -> VisitView:
-    """Return the visit of this visitor; each item once, under the most that was done with it."""
+    """Return the visit of this visitor; each item once, under the most that was done with it.
+
+    What was taken out of the cart again was put into it all the same, but is not in it; what was
+    refused is left out.
+    """
     most: dict[ItemId, Kind] = {}
-    for item_id, kind, _ in shop.state.session(user_id, now_us=shop.data_now_us()):
-        before = most.pop(item_id, Kind.VIEW)
-        most[item_id] = max(before, kind, key=_STRENGTH.index)
+    refused = shop.state.refused(user_id)
+    for event in shop.state.session(user_id, now_us=shop.data_now_us()):
+        before = most.pop(event.item_id, Kind.VIEW)
+        if event.kind is Kind.REMOVE:
+            most[event.item_id] = Kind.VIEW if before is Kind.CART else before
+        elif event.kind is not Kind.DISLIKE and event.item_id not in refused:
+            most[event.item_id] = max(before, event.kind, key=_STRENGTH.index)
     chips = tuple(
         Chip(*_CHIPS[kind], name=shop.labels.label(item_id).name)
         for item_id, kind in list(reversed(most.items()))[:MAX_CHIPS]

@@ -52,11 +52,15 @@ def _example(example: dict[str, Any]) -> ConfigDict:
 
 
 class EventIn(BaseModel):
-    """One thing a visitor did with one item."""
+    """One thing a visitor did with one item, or that it was shown."""
 
     model_config = _example(_EVENT)
 
-    kind: Kind = Field(description="What the visitor did.")
+    kind: Kind = Field(
+        description="What the visitor did. A dislike keeps the item from this visitor until a "
+        "later sign of interest; remove takes it out of the cart; an impression, that it was "
+        "shown, is kept and changes no page."
+    )
     user_id: str = Field(
         min_length=1, max_length=128, description="A known user, or any id of a session."
     )

@@ -20,6 +20,7 @@ DEPTH = 120
 WEEK_US = 7 * DAY_US
 NEW_US = 28 * DAY_US
 MIN_WEEK_SHOPPERS = 2
+ROUNDING = 1e-9
 
 
 class ShopRanker:
@@ -63,7 +64,7 @@ class ShopRanker:
         """
         bundle = self._bundle
         popular = as_of(
-            bundle.popular_counts + live_popular,
+            _sum(bundle.popular_counts, live_popular),
             now_us=now_us,
             origin_us=bundle.decay_origin_us,
             half_life_days=bundle.popular_half_life_days,
@@ -71,7 +72,7 @@ class ShopRanker:
         trending = None
         if bundle.trending_counts is not None:
             trending = as_of(
-                bundle.trending_counts + live_trending,
+                _sum(bundle.trending_counts, live_trending),
                 now_us=now_us,
                 origin_us=bundle.decay_origin_us,
                 half_life_days=bundle.trending_half_life_days,
@@ -156,6 +157,12 @@ class ShopRanks:
         if ranked is None:
             ranked = self._by_department[code] = _best_of(self._members[code], self._counts)
         return ranked
+
+
+def _sum(learnt: NDArray[np.float64], live: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the counts together; 0 where what was learnt has been taken back, but for rounding."""
+    total = learnt + live
+    return np.where(total > ROUNDING * learnt, total, 0.0)
 
 
 def _best_of(members: ItemIdx, scores: NDArray[np.float64]) -> TopK:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from endcap.bundle.scorer.panel import Scorers
 from endcap.features.history import UserHistory, seed_weights
 from endcap.features.repeat import repeat_scores
-from endcap.schema.columns import Kind
 from endcap.schema.types import ItemIdx, TopK
 from endcap.serving.candidates import Candidates, Source, join, proposals
 from endcap.serving.gather import Context
@@ -20,7 +19,6 @@ DEPTH = 120
 MAX_SEEDS = 200
 MAX_SESSION_SEEDS = 5
 SESSION_FADE = 0.7
-SESSION_WEIGHTS = {Kind.VIEW: 1.0, Kind.CART: 2.0, Kind.PURCHASE: 2.0, Kind.RATING: 2.0}
 
 
 def retrieve(context: Context, scorers: Scorers) -> Candidates:
@@ -103,9 +101,9 @@ def _from_neighbours(context: Context, scorers: Scorers) -> list[Candidates]:
     found = []
     if context.in_session:
         seeds = context.session_items[:MAX_SESSION_SEEDS]
-        kinds = context.session_kinds[:MAX_SESSION_SEEDS]
+        told = [context.bundle.kind_weights.of(kind) for kind in context.session_kinds]
         weights = np.array(
-            [SESSION_WEIGHTS.get(kind, 0.0) * SESSION_FADE**age for age, kind in enumerate(kinds)],
+            [weight * SESSION_FADE**age for age, weight in enumerate(told[:MAX_SESSION_SEEDS])],
             dtype=np.float32,
         )
         ranked = scorers.neighbours.rank(seeds, weights, DEPTH, exclude=context.seen)
