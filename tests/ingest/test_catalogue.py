@@ -32,11 +32,11 @@ def items_file(tmp_path: Path) -> Path:
 def test_a_catalogue_file_describes_the_items(
     ingest_file: Ingest, rows_of: Rows, items_file: Path
 ) -> None:
-    snapshot = ingest_file("sales.csv", SALES, items_file=items_file)
-    axe, bolt, stray = read_catalogue(snapshot.path)
+    snapshot = ingest_file("sales.csv", SALES, items=items_file)
+    bolt, axe, stray = read_catalogue(snapshot.path)
     assert bolt == {
         "item_id": "b", "name": "Bolt", "department": "Tools", "category": "Bolts",
-        "brand": "Acme", "price": 1234.5, "currency": None, "image_url": "http://a/1.jpg",
+        "brand": "Acme", "price": 1234.5, "currency": "USD", "image_url": "http://a/1.jpg",
         "is_available": True,
     }  # fmt: skip
     # Nobody bought the axe, and its price is no number.
@@ -44,7 +44,9 @@ def test_a_catalogue_file_describes_the_items(
     # The shop does not list this one: its sale counts, but it is not offered.
     assert (stray["item_id"], stray["name"], stray["is_available"]) == ("x", None, False)
     assert stray["price"] == 9
-    assert [(row["row_number"], row["reasons"]) for row in rows_of(snapshot, "quarantine")] == [
+    assert [
+        (row["row_number"], row["reasons"]) for row in rows_of(snapshot, "quarantine_items")
+    ] == [
         (3, ["item_id stands in the catalogue before"]),
         (4, ["item_id is missing"]),
         (5, ["not JSON"]),
@@ -62,7 +64,7 @@ def test_attributes_are_codes_in_the_order_of_their_names(
 ) -> None:
     path = tmp_path / "items.csv"
     path.write_text("sku,department,category\na,Wine,\nb,Beer,Ale\nc,Wine,\n")
-    snapshot = ingest_file("s.csv", ["user,sku,ts", "u,a,1500000000"], items_file=path)
+    snapshot = ingest_file("s.csv", ["user,sku,ts", "u,a,1500000000"], items=path)
     items = load_dataset(snapshot.path).items
     assert items.department_names == ("Beer", "Wine")
     assert items.department.tolist() == [1, 0, 1]
@@ -78,11 +80,10 @@ def test_faulty_lines_of_a_csv_catalogue_are_not_taken_for_sales(
 ) -> None:
     path = tmp_path / "items.csv"
     path.write_text("sku,title\na,Axe\nb\n")
-    snapshot = ingest_file("s.csv", ["user,sku,ts", "u,a,1500000000", "u,b"], items_file=path)
-    assert [(row["source"], row["row_number"]) for row in rows_of(snapshot, "quarantine")] == [
-        ("items.csv", 3),
-        ("s.csv", 3),
-    ]
+    snapshot = ingest_file("s.csv", ["user,sku,ts", "u,a,1500000000", "u,b"], items=path)
+    for table, source in (("quarantine_items", "items.csv"), ("quarantine", "s.csv")):
+        (row,) = rows_of(snapshot, table)
+        assert (row["source"], row["row_number"]) == (source, 3)
     assert snapshot.manifest.counts.rows_in == 2
 
 
@@ -101,6 +102,6 @@ def test_items_that_nobody_describes_are_offered(ingest_file: Ingest) -> None:
     assert [
         (row["item_id"], row["name"], row["is_available"]) for row in read_catalogue(snapshot.path)
     ] == [
-        ("a", None, True),
         ("b", None, True),
+        ("a", None, True),
     ]

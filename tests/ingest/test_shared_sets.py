@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from endcap.ingest.snapshot import Snapshot, ingest
+from endcap.ingest.run import ingest
+from endcap.ingest.snapshot import Snapshot
 
 
 def read(folder: Path, file: str, root: Path, mapping: dict[str, str]) -> Snapshot:
@@ -25,7 +26,7 @@ def test_amazon_ratings(shared_data: Path, tmp_path: Path) -> None:
     )
     counts = snapshot.manifest.counts
     assert (counts.rows_in, counts.users, counts.items) == (50_009, 46_562, 3_446)
-    assert snapshot.manifest.config.kind == "rating"
+    assert snapshot.manifest.config.readings[0].mapping["kind"] == "rating"
     assert snapshot.manifest.time_span.first.startswith("1998-12-04")
 
 
@@ -35,7 +36,7 @@ def test_yoochoose_clicks(shared_data: Path, tmp_path: Path) -> None:
     counts = snapshot.manifest.counts
     assert (counts.rows_in, counts.kept) == (83_846, 83_846)
     assert (counts.users, counts.items) == (21_210, 2_933)
-    assert snapshot.manifest.config.kind == "view"
+    assert snapshot.manifest.config.readings[0].mapping["kind"] == "view"
     assert snapshot.manifest.time_span.last.startswith("2014-04-0")
 
 

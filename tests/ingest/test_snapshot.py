@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from endcap.ingest.manifest import Counts, content_id, read_manifest
+from endcap.ingest.privacy.config import PrivacyConfig
+from endcap.ingest.run import ingest
 from endcap.ingest.snapshot import (
     Snapshot,
-    ingest,
     load_dataset,
     open_snapshot,
     read_catalogue,
@@ -21,6 +22,7 @@ from endcap.schema.errors import DataError
 
 Ingest = Callable[..., Snapshot]
 Rows = Callable[[Snapshot, str], list[dict[str, Any]]]
+KEEP = PrivacyConfig(user_id="keep")
 LINES = [
     "user_id,item_id,ts,rating",
     "u2,b,1500000100,4",
@@ -39,13 +41,13 @@ def test_rows_are_in_time_order_and_ties_in_that_of_the_source(
 ) -> None:
     snapshot = ingest_file("r.csv", LINES)
     assert rows_of(snapshot, "users") == [
-        {"user_idx": 0, "user_id": "u1"},
+        {"user_idx": 0, "user_id": "u2"},
         {"user_idx": 1, "user_id": "u10"},
-        {"user_idx": 2, "user_id": "u2"},
+        {"user_idx": 2, "user_id": "u1"},
     ]
     data = load_dataset(snapshot.path)
-    assert data.interactions.user_idx.tolist() == [0, 2, 1]
-    assert data.interactions.item_idx.tolist() == [1, 1, 0]
+    assert data.interactions.user_idx.tolist() == [2, 0, 1]
+    assert data.interactions.item_idx.tolist() == [0, 0, 1]
     assert data.interactions.value.tolist() == [3, 4, 5]
     assert (data.n_users, data.n_items) == (3, 2)
     interactions = data.interactions
@@ -62,7 +64,7 @@ def test_the_same_input_has_the_same_name_whenever_and_wherever(
     elsewhere = tmp_path / "else"
     elsewhere.mkdir()
     (elsewhere / "r.csv").write_text("\n".join(LINES) + "\n")
-    second = ingest(str(elsewhere / "r.csv"), root=elsewhere, clock=lambda: 1.79e9)
+    second = ingest(str(elsewhere / "r.csv"), root=elsewhere, privacy=KEEP, clock=lambda: 1.79e9)
     assert second.snapshot_id == first.snapshot_id
     assert second.manifest.created_at != first.manifest.created_at
 
@@ -72,7 +74,7 @@ def test_another_content_or_reading_has_another_name(ingest_file: Ingest) -> Non
     assert ingest_file("r.csv", LINES[:-2]).snapshot_id != first.snapshot_id
     mapping = {"kind": "purchase"}
     assert ingest_file("r.csv", LINES, mapping=mapping).snapshot_id != first.snapshot_id
-    assert ingest_file("r.csv", LINES, k_core=1).snapshot_id != first.snapshot_id
+    assert ingest_file("r.csv", LINES, min_per_user=1).snapshot_id != first.snapshot_id
 
 
 def test_the_name_is_the_hash_of_what_is_there(ingest_file: Ingest) -> None:
@@ -85,8 +87,8 @@ def test_the_manifest_says_where_it_all_came_from(ingest_file: Ingest, tmp_path:
     manifest = ingest_file("r.csv", LINES).manifest
     assert manifest.source == "r.csv"
     assert manifest.source_files[0].path == str(tmp_path / "r.csv")
-    assert manifest.config.mapping["value"] == "rating"
-    assert manifest.config.kind == "rating"
+    assert manifest.config.readings[0].mapping["value"] == "rating"
+    assert manifest.config.readings[0].mapping["kind"] == "rating"
     assert manifest.tables["interactions"]["ts"] == "BIGINT"
     assert manifest.time_span.first == "2017-07-14T02:40:00+00:00"
     assert manifest.created_at == "2026-05-28T20:26:40+00:00"
@@ -105,8 +107,9 @@ def test_only_whole_snapshots_are_left_behind(ingest_file: Ingest, tmp_path: Pat
         ingest_file("bad.csv", ["user_id,item_id,ts", "u,i,x"])
     assert names_in(tmp_path / "snapshots") == {snapshot.snapshot_id, "latest"}
     assert names_in(snapshot.path) == {
-        "manifest.json", "interactions.parquet", "users.parquet", "items.parquet",
-        "quarantine.parquet",
+        "manifest.json", "interactions", "users.parquet", "items.parquet", "quarantine",
+        "quarantine_items.parquet", "flags.parquet", "user_stats.parquet", "popularity.parquet",
+        "recent_sales.parquet",
     }  # fmt: skip
 
 
@@ -162,7 +165,7 @@ def test_what_is_not_found_is_said_with_what_there_is(ingest_file: Ingest, tmp_p
         open_snapshot(tmp_path, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["interactions.parquet", "items.parquet", "users.parquet"])
+@pytest.mark.parametrize("name", ["interactions/000000.parquet", "items.parquet", "users.parquet"])
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_a_damaged_file_is_named(ingest_file: Ingest, name: str, damage: str) -> None:
     snapshot = ingest_file("r.csv", LINES)
@@ -185,7 +188,7 @@ def test_a_damaged_file_is_named(ingest_file: Ingest, name: str, damage: str) ->
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda manifest: manifest.update(format=2), "has format 2, this release reads 1"),
+        (lambda manifest: manifest.update(format=1), "has format 1, this release reads 2"),
         (lambda manifest: manifest["counts"].update(kept=5), "manifest is damaged"),
         (lambda manifest: manifest.pop("files"), "manifest is damaged"),
     ],
@@ -213,6 +216,7 @@ def test_a_manifest_that_is_none_is_refused(ingest_file: Ingest, text: str) -> N
 
 def test_counts_that_do_not_add_up_cannot_be_made() -> None:
     fine = dict.fromkeys(Counts.model_fields, 0) | {
+        "flagged": {},
         "quarantined_by_reason": {},
         "catalogue_quarantined_by_reason": {},
     }

@@ -23,11 +23,11 @@ def test_good_text_is_read_where_it_lies(tmp_path: Path) -> None:
 
 
 def test_gzip_is_unpacked_and_hashed_as_it_came(tmp_path: Path) -> None:
-    path = tmp_path / "rows.JSON.GZ"
+    path = tmp_path / "rows.CSV.GZ"
     packed = gzip.compress(TEXT * 3)
     path.write_bytes(packed)
     staged = stage(path, tmp_path, label="rows")
-    assert staged.format is Format.JSON_LINES
+    assert staged.format is Format.CSV
     assert staged.path.read_bytes() == TEXT * 3
     assert staged.sha256 == hashlib.sha256(packed).hexdigest()
 

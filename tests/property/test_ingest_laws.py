@@ -13,13 +13,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from endcap.ingest.compute.local import LocalCompute
 from endcap.ingest.ids import IdMap
 from endcap.ingest.mapping import GUESSES, interaction_roles
 from endcap.ingest.names import readable_name, readable_size
-from endcap.ingest.snapshot import ingest, load_dataset, read_ids
+from endcap.ingest.privacy.config import PrivacyConfig
+from endcap.ingest.run import ingest
+from endcap.ingest.snapshot import load_dataset, read_ids
 from endcap.ingest.thin import k_core, sample_users
 from endcap.schema.events import check_id
 
+KEEP = PrivacyConfig(user_id="keep")
 NOW_S = 1_780_000_000.0
 GOOD = ("user", "item", "1500000000")
 
@@ -42,18 +46,20 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def kept_table(chosen: list[tuple[str, str]]) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as db:
-        db.execute("CREATE TABLE kept (user_id VARCHAR, item_id VARCHAR)")
-        if chosen:
-            db.executemany("INSERT INTO kept VALUES (?, ?)", chosen)
-        yield db
+def engine_with(chosen: list[tuple[str, str]]) -> Iterator[LocalCompute]:
+    with folder() as scratch, LocalCompute(scratch, memory_limit="256MiB") as compute:
+        users, items = [user for user, _ in chosen], [item for _, item in chosen]
+        compute.put("arrived", {"user_id": ("VARCHAR", users), "item_id": ("VARCHAR", items)})
+        yield compute
 
 
 def number_of_put_aside(path: Path) -> list[int]:
     with duckdb.connect() as db:
+        files = [str(file) for file in (path / "quarantine").glob("*.parquet")]
+        if not files:
+            return []
         query = "SELECT row_number FROM read_parquet(?) ORDER BY 1"
-        return [row[0] for row in db.execute(query, [str(path / "quarantine.parquet")]).fetchall()]
+        return [row[0] for row in db.execute(query, [files]).fetchall()]
 
 
 @given(rows)
@@ -64,7 +70,7 @@ def test_no_row_of_a_table_is_lost(table: list[tuple[str, str, str]]) -> None:
     with folder() as root:
         with (root / "rows.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("user_id", "item_id", "ts"), *everything])
-        snapshot = ingest(str(root / "rows.csv"), root=root, clock=lambda: NOW_S)
+        snapshot = ingest(str(root / "rows.csv"), root=root, privacy=KEEP, clock=lambda: NOW_S)
         counts = snapshot.manifest.counts
         assert counts.rows_in == len(everything)
         assert counts.kept + counts.quarantined == counts.rows_in
@@ -92,10 +98,11 @@ lines = st.one_of(
 def test_no_line_of_json_is_lost(chosen: list[str]) -> None:
     good = json.dumps(dict(zip(("user_id", "item_id", "ts"), GOOD, strict=True)))
     with folder() as root:
-        everything = [*[good] * (len(chosen) + 1), *chosen]
+        filled = [line for line in chosen if line.strip(" \t")]  # blank lines are no records
+        everything = [*[good] * (len(chosen) + 1), *filled]
         content = "\n".join(everything) + "\n"
         (root / "rows.jsonl").write_bytes(content.encode())
-        snapshot = ingest(str(root / "rows.jsonl"), root=root, clock=lambda: NOW_S)
+        snapshot = ingest(str(root / "rows.jsonl"), root=root, privacy=KEEP, clock=lambda: NOW_S)
         counts = snapshot.manifest.counts
         assert counts.rows_in == len(everything) == counts.kept + counts.quarantined
         put_aside = number_of_put_aside(snapshot.path)
@@ -122,7 +129,7 @@ def test_an_id_that_is_kept_is_one_that_events_may_have(users: list[str]) -> Non
     with folder() as root:
         body = "".join(f'"{user}",i,1500000000\n' for user in ["user", *users])
         (root / "rows.csv").write_text("user_id,item_id,ts\n" + body, encoding="utf-8", newline="")
-        snapshot = ingest(str(root / "rows.csv"), root=root, clock=lambda: NOW_S)
+        snapshot = ingest(str(root / "rows.csv"), root=root, privacy=KEEP, clock=lambda: NOW_S)
         for user in read_ids(snapshot.path).users.ids:
             check_id("user_id", user)
 
@@ -137,17 +144,17 @@ def test_a_core_is_the_largest_in_which_all_have_k(chosen: list[tuple[str, str]]
         if len(smaller) == len(core):
             break
         core = smaller
-    with kept_table(chosen) as db:
-        assert k_core(db, k) == len(chosen) - len(core)
-        assert Counter(db.execute("FROM kept").fetchall()) == Counter(core)
+    with engine_with(chosen) as compute:
+        k_core(compute, "core", "arrived", k)
+        assert Counter(compute.rows("SELECT user_id, item_id FROM core")) == Counter(core)
 
 
 @given(pairs, st.integers(1, 7))
 @settings(max_examples=30, deadline=None)
 def test_a_sample_has_whole_users(chosen: list[tuple[str, str]], n_users: int) -> None:
-    with kept_table(chosen) as db:
-        sample_users(db, n_users)
-        left = db.execute("FROM kept").fetchall()
+    with engine_with(chosen) as compute:
+        sample_users(compute, "sampled", "arrived", n_users)
+        left = compute.rows("SELECT user_id, item_id FROM sampled")
     users = {user for user, _ in left}
     assert len(users) == min(n_users, len({user for user, _ in chosen}))
     assert Counter(left) == Counter(pair for pair in chosen if pair[0] in users)
@@ -158,7 +165,7 @@ def test_a_sample_has_whole_users(chosen: list[tuple[str, str]], n_users: int) -
 def test_a_time_is_the_same_in_every_unit(per_second: int, ts_s: int) -> None:
     with folder() as root:
         (root / "t.csv").write_text(f"user_id,item_id,ts\nu,i,{ts_s * per_second}\n")
-        snapshot = ingest(str(root / "t.csv"), root=root, clock=lambda: NOW_S)
+        snapshot = ingest(str(root / "t.csv"), root=root, privacy=KEEP, clock=lambda: NOW_S)
         assert snapshot.manifest.time_span.first_us == ts_s * 1_000_000
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from endcap.bundle.read import read_bundle
 from endcap.bundle.write import current
-from endcap.ingest.snapshot import ingest, load_dataset
+from endcap.ingest.run import ingest
+from endcap.ingest.snapshot import load_dataset
 from endcap.models import registry
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError

@@ -18,7 +18,7 @@ from endcap.cli.context import (
     settings_with,
     training_libraries,
 )
-from endcap.cli.learn import column_mapping, print_snapshot
+from endcap.cli.ingest import given_mapping, places_of, print_snapshot
 from endcap.cli.output import JsonFlag, emit_json, out
 from endcap.cli.privacy import bundle_pseudonyms
 from endcap.settings import Settings
@@ -50,17 +50,18 @@ def demo(
     """Ingest real purchases, evaluate and train six models, write a bundle, serve a home page."""
     settings = settings_with({"serving": {"port": port}})
     with training_libraries():
-        from endcap.ingest.snapshot import ingest
+        from endcap.ingest.run import Given, ingest
+        from endcap.ingest.work import Thinning
     started_s = time.monotonic()
     with step(f"1/5  Ingest {data}"):
         snapshot = ingest(
             data,
             root=settings.var / "snapshots",
-            downloads=settings.var / "downloads",
-            mapping=column_mapping(mapping or []),
-            items_file=items,
-            k_core=k_core,
-            sample_users=sample_users,
+            places=places_of(settings),
+            given=Given(mapping=given_mapping(None, mapping or []), items=items),
+            thinning=Thinning(sample_users=sample_users, k_core=k_core),
+            config=settings.ingest,
+            privacy=settings.privacy,
         )
         if not as_json:
             print_snapshot(snapshot)

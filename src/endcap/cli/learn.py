@@ -1,34 +1,22 @@
-"""The verbs that turn facts into a bundle: ingest, train, evaluate, bundle."""
+"""The verbs that turn a snapshot into a bundle: train, evaluate, bundle."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import Annotated, get_args
 
 import typer
 
 from endcap.cli.context import (
-    CatalogueFile,
-    ColumnPairs,
-    KCore,
     Models,
-    SampleUsers,
     SnapshotName,
     model_names,
     settings_with,
     training_libraries,
 )
-from endcap.cli.output import JsonFlag, day, emit_json, out
+from endcap.cli.output import JsonFlag, emit_json, out
 from endcap.schema.errors import SettingsError
 
-if TYPE_CHECKING:
-    from endcap.ingest.snapshot import Snapshot
-
-INGEST_EXAMPLES = """
-**Examples**: `endcap ingest complete-journey`,
-`endcap ingest clicks.csv.gz --map user_id=visitor --map item_id=sku --items catalogue.csv`,
-`endcap ingest reviews.json.gz --k-core 5 --json`
-"""
 TRAIN_EXAMPLES = """
 **Examples**: `endcap train`, `endcap train --models popular,item_knn`
 """
@@ -39,35 +27,6 @@ EVALUATE_EXAMPLES = """
 BUNDLE_EXAMPLES = """
 **Examples**: `endcap bundle`, `endcap bundle --run 20260101T120000-0a1b2c3d`
 """
-
-
-def ingest(
-    source: Annotated[
-        str, typer.Argument(help="A file, or complete-journey, amazon-electronics-2014 or -2018.")
-    ],
-    mapping: ColumnPairs = None,
-    items: CatalogueFile = None,
-    k_core: KCore = 0,
-    sample_users: SampleUsers = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Read raw facts into a clean, versioned snapshot; bad rows go to a quarantine file."""
-    settings = settings_with()
-    with training_libraries():
-        from endcap.ingest.snapshot import ingest as ingest_source
-    snapshot = ingest_source(
-        source,
-        root=settings.var / "snapshots",
-        downloads=settings.var / "downloads",
-        mapping=column_mapping(mapping or []),
-        items_file=items,
-        k_core=k_core,
-        sample_users=sample_users,
-    )
-    if as_json:
-        emit_json({"path": snapshot.path, **snapshot.manifest.model_dump()})
-        return
-    print_snapshot(snapshot)
 
 
 def train(
@@ -143,52 +102,3 @@ def bundle(
         emit_json({"path": path})
         return
     out.print(f"bundle {path.name} in {path}")
-
-
-def print_snapshot(snapshot: Snapshot) -> None:
-    """Print what became of every row, what kind of data it is, and where it lies."""
-    from endcap.ingest.profile import profile
-    from endcap.ingest.snapshot import load_dataset
-
-    manifest, counts = snapshot.manifest, snapshot.manifest.counts
-    out.print(
-        f"  {counts.kept:,} of {counts.rows_in:,} rows kept: {counts.users:,} users, "
-        f"{counts.items_with_interactions:,} items with interactions of {counts.items:,} in the "
-        f"catalogue, {day(manifest.time_span.first_us)} to {day(manifest.time_span.last_us)}"
-    )
-    facts = profile(load_dataset(snapshot.path))
-    out.print(
-        f"  a user has {facts.median_per_user:,.0f} interactions in the median; "
-        f"{facts.repeat_share:.0%} of all are with an item that the user had before; "
-        f"{facts.density:.2%} of all pairs of user and item occur"
-    )
-    for reason, n_rows in counts.quarantined_by_reason.items():
-        out.print(f"  {n_rows:,} rows put aside: {reason}")
-    for reason, n_rows in counts.catalogue_quarantined_by_reason.items():
-        out.print(f"  {n_rows:,} lines of the catalogue put aside: {reason}")
-    for removed, rule in (
-        (counts.removed_by_sample, "not among the sampled users"),
-        (counts.removed_by_k_core, "below the k-core"),
-    ):
-        if removed:
-            out.print(f"  {removed:,} rows left out: {rule}")
-    for warning in manifest.warnings:
-        out.print(f"  [yellow]note[/yellow] {warning}")
-    out.print(f"  snapshot {snapshot.snapshot_id} in {snapshot.path}")
-
-
-def column_mapping(pairs: list[str]) -> dict[str, str]:
-    """Return `ours=theirs` pairs as a mapping.
-
-    Raises:
-        SettingsError: a pair has no equals sign.
-    """
-    mapping: dict[str, str] = {}
-    for pair in pairs:
-        ours, equals, theirs = pair.partition("=")
-        if not (ours and equals and theirs):
-            raise SettingsError(
-                f"{pair!r} is no mapping", where="--map", mend="Write --map user_id=reviewerID"
-            )
-        mapping[ours.strip()] = theirs.strip()
-    return mapping

@@ -30,6 +30,11 @@ def day(ts_us: int) -> str:
     return f"{datetime.fromtimestamp(ts_us / 1e6, tz=UTC):%-d %b %Y}"
 
 
+def moment(ts_us: int) -> str:
+    """Return a UTC time in microseconds as 2017-12-31 23:59:59."""
+    return f"{datetime.fromtimestamp(ts_us / 1e6, tz=UTC):%Y-%m-%d %H:%M:%S}"
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Path):
         return str(value)

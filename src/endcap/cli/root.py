@@ -12,14 +12,13 @@ from rich.text import Text
 from endcap import __version__
 from endcap.cli.demo import DEMO_EXAMPLES, demo
 from endcap.cli.features import FEATURES_EXAMPLES, features
+from endcap.cli.ingest import INGEST_EXAMPLES, ingest
 from endcap.cli.learn import (
     BUNDLE_EXAMPLES,
     EVALUATE_EXAMPLES,
-    INGEST_EXAMPLES,
     TRAIN_EXAMPLES,
     bundle,
     evaluate,
-    ingest,
     train,
 )
 from endcap.cli.output import out

@@ -7,144 +7,197 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from duckdb import DuckDBPyConnection
-
-from endcap.ingest.clean import MAX_RAW_CHARS, presence
-from endcap.ingest.engine import count, fill, literal
+from endcap.ingest.compute.protocol import Compute
+from endcap.ingest.engine import fill, literal
 from endcap.ingest.mapping import ITEM_GUESSES
-from endcap.ingest.readers import RawTable, read_faults
+from endcap.ingest.values import number, presence
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.events import MAX_ID_LENGTH
+from endcap.schema.types import DAY_US
 
 PRICE_SALES = 20
+NOT_AVAILABLE = ("false", "f", "no", "n", "0", "out of stock", "outofstock", "sold out")
 
-EMPTY_CATALOGUE = """
-    CREATE TABLE catalogue (
-        item_id VARCHAR, name VARCHAR, department VARCHAR, category VARCHAR, brand VARCHAR,
-        price DOUBLE, currency VARCHAR, image_url VARCHAR, is_available BOOLEAN
-    );
-    CREATE TABLE IF NOT EXISTS quarantine (
-        source VARCHAR, row_number BIGINT, reasons VARCHAR[], raw VARCHAR
-    )
-"""
+CATALOGUE = {
+    "line": "BIGINT",
+    "item_id": "VARCHAR",
+    "name": "VARCHAR",
+    "department": "VARCHAR",
+    "category": "VARCHAR",
+    "brand": "VARCHAR",
+    "price": "DOUBLE",
+    "currency": "VARCHAR",
+    "image_url": "VARCHAR",
+    "is_available": "BOOLEAN",
+}
+ITEM_TYPES = {
+    "item_idx": "INTEGER",
+    **{name: kind for name, kind in CATALOGUE.items() if name != "line"},
+    "listed_price": "DOUBLE",
+}
 
 # Review sites give the path of categories as a JSON list, and the pictures too.
-READ_ITEMS = """
-    CREATE TEMP TABLE listed AS
-    WITH source AS ($relation),
-    present AS (SELECT row_number, broken, record, $presence FROM source),
+LAST_OF_LIST = r'"((?:[^"\\]|\\.)*)"\s*\]+\s*$'
+FIRST_OF_LIST = r'^\s*\[+\s*"((?:[^"\\]|\\.)*)"'
+
+JUDGE_ITEMS = """
+    WITH present AS (SELECT file_row, broken, $presence FROM $raw),
     judged AS (
         SELECT *, CASE
             WHEN broken IS NOT NULL THEN broken
             WHEN item_id IS NULL THEN 'item_id is missing'
             WHEN length(item_id) > $max_id THEN 'item_id is longer than $max_id characters'
-            WHEN row_number() OVER (PARTITION BY item_id ORDER BY row_number) > 1
+            WHEN row_number() OVER (PARTITION BY item_id ORDER BY file_row) > 1
             THEN 'item_id stands in the catalogue before'
         END AS why
         FROM present
-    )
+    ),
+    priced AS (SELECT *, regexp_replace(price, '[$$£€, ]', '', 'g') AS amount FROM judged)
     SELECT
-        row_number, item_id, name, department,
-        CASE WHEN category LIKE '[%' AND json_valid(category)
-            THEN json_extract_string(category, '$$[#-1]') ELSE category END AS category,
+        file_row, item_id, name, department,
+        CASE WHEN left(category, 1) = '['
+            THEN nullif(regexp_extract(category, $last, 1), '') ELSE category END AS category,
         brand,
-        TRY_CAST(regexp_replace(price, '[$$,]', '', 'g') AS DOUBLE) AS price,
+        CASE WHEN $number >= 0 THEN $number END AS price,
         currency,
-        CASE WHEN image_url LIKE '[%' AND json_valid(image_url)
-            THEN json_extract_string(image_url, '$$[0]') ELSE image_url END AS image_url,
-        coalesce(TRY_CAST(is_available AS BOOLEAN), true) AS is_available,
-        why AS reasons,
-        CASE WHEN why IS NOT NULL THEN left($record, $max_raw) END AS raw
-    FROM judged
+        CASE WHEN left(image_url, 1) = '['
+            THEN nullif(regexp_extract(image_url, $first, 1), '') ELSE image_url END AS image_url,
+        coalesce(lower(is_available) NOT IN ($unavailable), true) AS is_available,
+        why
+    FROM priced
 """
-PART_ITEMS = """
-    INSERT INTO quarantine
-        SELECT $source, row_number, [reasons], raw
-        FROM listed WHERE reasons IS NOT NULL ORDER BY row_number;
-    INSERT INTO catalogue
-        SELECT
-            item_id, name, department, category, brand,
-            CASE WHEN isfinite(price) AND price >= 0 THEN price END,
-            currency, image_url, is_available
-        FROM listed WHERE reasons IS NULL;
-    DROP TABLE listed
+GOOD_ITEMS = """
+    SELECT file_row AS line, item_id, name, department, category, brand, price, currency,
+        image_url, is_available
+    FROM $judged WHERE why IS NULL
 """
+BAD_ITEMS = "SELECT file_row, why FROM $judged WHERE why IS NOT NULL"
 
 # A price that a shopper would meet today: the middle one of the last sales. Free pieces are left
 # out, they were paid with a coupon.
-PRICE_FROM_SALES = """
-    UPDATE catalogue SET price = typical.price FROM (
-        SELECT item_id, round(median(CAST(price AS DOUBLE)), 2) AS price
-        FROM (
-            SELECT item_id, price,
-                row_number() OVER (PARTITION BY item_id ORDER BY ts DESC, row_number DESC) AS nth
-            FROM kept WHERE price > 0 AND kind = $purchase
-        ) WHERE nth <= $n_sales GROUP BY item_id
-    ) AS typical
-    WHERE catalogue.item_id = typical.item_id AND catalogue.price IS NULL
-"""
-OFFER_WHAT_SELLS = """
-    UPDATE catalogue SET is_available = item_id IN (
-        SELECT item_id FROM kept WHERE ts > (SELECT max(ts) FROM kept) - $window_us
+RECENT_SALES = """
+    WITH sales AS (
+        SELECT item_idx, ts, position, CAST(price AS DOUBLE) AS price
+        FROM indexed WHERE price > 0 AND kind = $purchase
+        $earlier
+    ),
+    numbered AS (
+        SELECT *, row_number() OVER (PARTITION BY item_idx ORDER BY ts DESC, position DESC) AS nth
+        FROM sales
     )
+    SELECT item_idx, ts, position, price FROM numbered WHERE nth <= $n_sales
 """
-LIST_KEPT_ITEMS = """
-    INSERT INTO catalogue (item_id, is_available)
-    SELECT item_id, $offered FROM (SELECT DISTINCT item_id FROM kept)
-    WHERE item_id NOT IN (SELECT item_id FROM catalogue)
+TYPICAL_PRICES = """
+    WITH numbered AS (
+        SELECT item_idx, price,
+            row_number() OVER (PARTITION BY item_idx ORDER BY price) AS nth,
+            count(*) OVER (PARTITION BY item_idx) AS n
+        FROM recent_sales
+    )
+    SELECT item_idx, floor(avg(price) * 100 + 0.5) / 100 AS typical
+    FROM numbered WHERE 2 * nth >= n AND 2 * nth <= n + 2 GROUP BY item_idx
+"""
+SALE_TYPES = {"item_idx": "INTEGER", "ts": "BIGINT", "position": "BIGINT", "price": "DOUBLE"}
+
+# What a new catalogue says of an item goes before what an older one said.
+LISTED = """
+    SELECT item_idx, item_id, name, department, category, brand, price, currency, image_url,
+        is_available
+    FROM item_ids JOIN catalogue USING (item_id)
+    UNION ALL
+    SELECT old.item_idx, old.item_id, old.name, old.department, old.category, old.brand,
+        old.listed_price AS price, old.currency, old.image_url, old.is_available
+    FROM $old AS old ANTI JOIN catalogue ON old.item_id = catalogue.item_id
+"""
+ITEMS = """
+    SELECT
+        item_ids.item_idx, item_ids.item_id, name, department, category, brand,
+        coalesce(listed.price, typical) AS price, currency, image_url,
+        CASE WHEN $window_us > 0 THEN coalesce(last_us > $last_us - $window_us, false)
+            ELSE coalesce(is_available, $offered) END AS is_available,
+        listed.price AS listed_price
+    FROM item_ids
+    LEFT JOIN listed ON listed.item_idx = item_ids.item_idx
+    LEFT JOIN typical_prices ON typical_prices.item_idx = item_ids.item_idx
+    LEFT JOIN popularity ON popularity.item_idx = item_ids.item_idx
 """
 
 
-def create_catalogue(db: DuckDBPyConnection) -> None:
-    """Make the empty tables `catalogue` and `quarantine`."""
-    db.execute(EMPTY_CATALOGUE)
+def empty_catalogue(compute: Compute) -> None:
+    """Make the empty table `catalogue`."""
+    compute.put("catalogue", {name: (kind, ()) for name, kind in CATALOGUE.items()})
 
 
-def read_items(db: DuckDBPyConnection, table: RawTable, roles: Mapping[str, str]) -> int:
-    """Fill `catalogue` from a file, bad lines into `quarantine`; return how many lines it has."""
+def read_items(compute: Compute, raw: str, roles: Mapping[str, str]) -> None:
+    """Make the tables `catalogue` and `bad_items` of a table of text.
+
+    Args:
+        compute: holds the tables.
+        raw: what `Compute.read` made, with a column a role.
+        roles: role -> column; the columns of other roles are missing.
+    """
     names = ", ".join(
-        f"{presence(name) if name in roles else 'NULL::VARCHAR'} AS {name}" for name in ITEM_GUESSES
+        f"{presence(name) if name in roles else 'CAST(NULL AS VARCHAR)'} AS {name}"
+        for name in ITEM_GUESSES
     )
-    db.execute(
-        fill(
-            READ_ITEMS,
-            relation=table.relation(dict(roles), keep_faults=True),
-            presence=names,
-            record=table.record,
-            max_id=str(MAX_ID_LENGTH),
-            max_raw=str(MAX_RAW_CHARS),
-        )
+    judged = fill(
+        JUDGE_ITEMS,
+        raw=raw,
+        presence=names,
+        max_id=str(MAX_ID_LENGTH),
+        last=literal(LAST_OF_LIST),
+        first=literal(FIRST_OF_LIST),
+        number=number("amount"),
+        unavailable=", ".join(literal(word) for word in NOT_AVAILABLE),
     )
-    for row_number, reason, raw in read_faults(db, where=table.file):
-        db.execute(
-            "INSERT INTO listed (row_number, reasons, raw) VALUES (?, ?, left(?, ?))",
-            [row_number, reason, raw, MAX_RAW_CHARS],
-        )
-    n_rows = count(db, "SELECT count(*) FROM listed")
-    db.execute(fill(PART_ITEMS, source=literal(table.file.original.name)))
-    return n_rows
+    compute.make("judged_items", judged)
+    compute.make("catalogue", fill(GOOD_ITEMS, judged="judged_items"))
+    compute.make("bad_items", fill(BAD_ITEMS, judged="judged_items"))
+    compute.drop("judged_items")
 
 
-def complete_from_rows(
-    db: DuckDBPyConnection, *, has_catalogue: bool, available_days: int | None
+def complete_items(
+    compute: Compute,
+    *,
+    has_catalogue: bool,
+    available_days: int | None,
+    last_us: int,
+    is_increment: bool,
 ) -> None:
-    """Add to `catalogue` what `kept` tells: missing items, prices, whether an item still sells.
+    """Make the tables `items` and `recent_sales` of what is listed and of what the rows tell.
 
     This looks at all rows, so it is for showing items, never for training or measuring a model.
 
     Args:
-        db: holds both.
+        compute: holds `item_ids`, `indexed`, `catalogue`, `popularity`, and in an increment
+            `old_items` and `old_sales`.
         has_catalogue: whether the shop gave a catalogue; an item it lacks is not offered.
         available_days: an item is offered if it was sold in so many days before the last sale;
             None to leave it as it is.
+        last_us: the time of the last interaction.
+        is_increment: whether there was a snapshot before.
     """
-    db.execute(fill(LIST_KEPT_ITEMS, offered=str(not has_catalogue).lower()))
-    db.execute(
+    earlier = "UNION ALL SELECT item_idx, ts, position, price FROM old_sales"
+    compute.make(
+        "recent_sales",
         fill(
-            PRICE_FROM_SALES,
+            RECENT_SALES,
             purchase=str(KIND_CODES[Kind.PURCHASE]),
             n_sales=str(PRICE_SALES),
-        )
+            earlier=earlier if is_increment else "",
+        ),
     )
-    if available_days is not None:
-        db.execute(fill(OFFER_WHAT_SELLS, window_us=str(available_days * 86_400_000_000)))
+    compute.make("typical_prices", TYPICAL_PRICES)
+    if not is_increment:
+        no_items = {**{"item_idx": "INTEGER", "listed_price": "DOUBLE"}, **CATALOGUE}
+        compute.put("old_items", {name: (kind, ()) for name, kind in no_items.items()})
+    compute.make("listed", fill(LISTED, old="old_items"))
+    compute.make(
+        "items",
+        fill(
+            ITEMS,
+            window_us=str((available_days or 0) * DAY_US),
+            last_us=str(last_us),
+            offered="false" if has_catalogue else "true",
+        ),
+    )

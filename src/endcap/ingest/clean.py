@@ -1,32 +1,40 @@
 """Text rows become typed rows, each with the reasons why it cannot be used, if any.
 
-One rule stands here once. Nothing is dropped: a row goes to `kept` or to `quarantine`.
+One rule stands here once, as SQL for both engines. What to do with the rows is for `pipeline`.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from duckdb import DuckDBPyConnection
-
-from endcap.ingest.engine import count, fill, literal
+from endcap.ingest.compute.protocol import Compute
+from endcap.ingest.engine import fill, identifier, literal
 from endcap.ingest.mapping import Roles
-from endcap.ingest.readers import RawTable, read_faults
+from endcap.ingest.shapes import ORDER_EPOCH_S, Rule, rule_fields, rule_reasons
+from endcap.ingest.values import NUMBER, SLASHED, number, presence, time_us
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.events import MAX_ID_LENGTH
 from endcap.schema.types import DAY_US, SECOND_US
 
-MAX_RAW_CHARS = 4096
 MIN_TS_US = 631_152_000 * SECOND_US  # 1990-01-01: shops had no web page before
 MAX_AHEAD_US = DAY_US  # clocks differ, and so do time zones
-TS_SAMPLE_ROWS = 10_000
+MAX_VALUE = "1e9"  # a larger quantity or rating is a mistake, and sums stay exact
+TS_SAMPLE_ROWS = 1000
+ORDER = "order"  # the unit of times that are made up of a position
 SEPARATOR = "; "
+REPEATS = "repeats an earlier row"
 
 KIND_WORDS: dict[Kind, tuple[str, ...]] = {
-    Kind.VIEW: ("view", "click", "pageview", "page_view", "pv"),
+    Kind.VIEW: ("view", "click", "pageview", "page_view", "pv", "detail"),
     Kind.CART: ("cart", "addtocart", "add_to_cart", "add-to-cart"),
     Kind.PURCHASE: ("purchase", "buy", "order", "transaction", "sale"),
     Kind.RATING: ("rating", "review", "rate"),
+    Kind.LIKE: ("like", "fav", "favourite", "favorite", "wishlist", "thumbs_up"),
+    Kind.DISLIKE: ("dislike", "thumbs_down", "hide", "not_interested"),
+    Kind.IMPRESSION: ("impression", "exposure", "shown"),
+    Kind.REMOVE: ("remove", "removefromcart", "remove_from_cart", "remove-from-cart"),
 }
 
 # A magnitude up to the first number is in that unit: as seconds it would be after the year 5000.
@@ -37,51 +45,39 @@ TIME_UNITS: tuple[tuple[float, str, float], ...] = (
     (float("inf"), "nanoseconds", 1e-3),
 )
 
-MEDIAN_TS = """
-    SELECT quantile_disc(abs(number), 0.5) FROM (
-        SELECT TRY_CAST(ts AS DOUBLE) AS number FROM ($relation LIMIT $n_rows)
-    ) WHERE isfinite(number)
-"""
-
-# `presence` makes NULL of what other tools write for it. TRY_CAST makes NULL of what is no number.
 TYPE_ROWS = """
-    CREATE TABLE typed AS
-    WITH source AS ($relation),
-    present AS (
-        SELECT row_number, broken, record, $presence FROM source
-    ),
+    WITH present AS (SELECT file_row, broken$passed, $presence FROM $raw),
     numbers AS (
         SELECT
             *,
             $kind AS kind_code,
-            TRY_CAST(value AS FLOAT) AS value_number,
-            TRY_CAST(price AS FLOAT) AS price_number,
-            TRY_CAST(total AS FLOAT) AS total_number,
-            TRY_CAST(ts AS DOUBLE) AS ts_number
+            $value AS value_number,
+            $price AS price_number,
+            $total AS total_number,
+            $number AS ts_number
         FROM present
     ),
     timed AS (
         SELECT
             *,
             CASE
-                WHEN isfinite(ts_number) AND abs(ts_number) * $scale < 9e18
-                THEN CAST(round(ts_number * $scale) AS BIGINT)
-                WHEN ts_number IS NULL AND isfinite(TRY_CAST(ts AS TIMESTAMPTZ))
-                THEN epoch_us(TRY_CAST(ts AS TIMESTAMPTZ))
+                WHEN abs(ts_number) * $scale < 9e18
+                THEN CAST(round(ts_number * $scale) AS BIGINT) + $origin
+                WHEN ts_number IS NULL THEN $time
             END AS ts_us
         FROM numbers
     ),
     judged AS (
-        SELECT timed.*, concat_ws('; ', broken, CASE WHEN broken IS NULL THEN $reasons END) AS why
+        SELECT timed.*, CASE WHEN broken IS NULL THEN $reasons ELSE broken END AS why
         FROM timed $lookup
     )
     SELECT
-        row_number, user_id, item_id, kind_code AS kind,
-        CAST(CASE WHEN kind_code IN ($counted) THEN coalesce(value_number, 1) ELSE 1 END AS FLOAT)
-            AS value,
-        CAST(coalesce(price_number, total_number / coalesce(value_number, 1)) AS FLOAT) AS price,
-        ts_us AS ts, why AS reasons,
-        CASE WHEN why <> '' THEN left($record, $max_raw) END AS raw
+        file_row + $base AS position, user_id, item_id, kind_code AS kind,
+        TRY_CAST(CASE WHEN kind_code IN ($counted) THEN coalesce(value_number, 1) ELSE 1 END
+            AS FLOAT) AS value,
+        TRY_CAST(coalesce(price_number, total_number / coalesce(value_number, 1)) AS FLOAT)
+            AS price,
+        ts_us AS ts, why$passed
     FROM judged
 """
 
@@ -103,11 +99,12 @@ REASONS = (
     " WHEN ts_us > $latest THEN 'ts is in the future' END",
     "CASE WHEN kind_code IN ($counted) AND $has_value THEN"
     " CASE WHEN value IS NULL THEN 'value is missing'"
-    " WHEN NOT coalesce(isfinite(value_number), false) THEN 'value is not a number'"
+    " WHEN value_number IS NULL THEN 'value is not a number'"
+    f" WHEN abs(value_number) > {MAX_VALUE} THEN 'value is beyond belief'"
     " WHEN kind_code = $purchase AND value_number <= 0 THEN 'no quantity sold' END END",
     *(
-        f"CASE WHEN {name} IS NOT NULL AND NOT coalesce(isfinite({name}_number), false)"
-        f" THEN '{name} is not a number' WHEN {name}_number < 0 THEN '{name} is negative' END"
+        f"CASE WHEN {name} IS NOT NULL AND {name}_number IS NULL THEN '{name} is not a number'"
+        f" WHEN {name}_number < 0 THEN '{name} is negative' END"
         for name in ("price", "total")
     ),
 )
@@ -117,169 +114,139 @@ CATALOGUE_REASON = (
 )
 CATALOGUE_LOOKUP = "LEFT JOIN known ON known_id = item_id"
 
-# Rows behind the n-th faulty record were numbered n too low, because it was not counted.
-SHIFT_ROWS = """
-    UPDATE typed SET row_number = row_number + behind.shift FROM (
-        SELECT typed.row_number AS counted_as, steps.shift
-        FROM typed ASOF JOIN (
-            SELECT row_number - nth AS good_before, max(nth) AS shift FROM faulty GROUP BY ALL
-        ) AS steps ON typed.row_number > steps.good_before
-    ) AS behind WHERE row_number = counted_as
-"""
-ADD_FAULTY = """
-    INSERT INTO typed (row_number, reasons, raw)
-    SELECT row_number, reasons, left(raw, $max_raw) FROM faulty
-"""
-FAULTY = """
-    CREATE OR REPLACE TEMP TABLE faulty AS
-    SELECT
-        unnest(?::BIGINT[]) AS row_number, unnest(?::BIGINT[]) AS nth,
-        unnest(?::VARCHAR[]) AS reasons, unnest(?::VARCHAR[]) AS raw
-"""
-
-MARK_REPEATS = """
-    UPDATE typed SET reasons = 'repeats an earlier row', raw = CAST(to_json({
-        'user_id': typed.user_id, 'item_id': typed.item_id, 'value': typed.value, 'ts': typed.ts
-    }) AS VARCHAR)
-    FROM (
-        SELECT user_id, item_id, value, ts, min(row_number) AS first_row
-        FROM typed WHERE reasons = '' AND kind = $rating GROUP BY ALL HAVING count(*) > 1
-    ) AS again
-    WHERE typed.user_id = again.user_id AND typed.item_id = again.item_id
-        AND typed.value = again.value AND typed.ts = again.ts AND typed.reasons = ''
-        AND typed.kind = $rating AND typed.row_number > again.first_row
-"""
-
-PART_ROWS = """
-    CREATE TABLE IF NOT EXISTS quarantine (
-        source VARCHAR, row_number BIGINT, reasons VARCHAR[], raw VARCHAR
-    );
-    INSERT INTO quarantine
-        SELECT $source, row_number, string_split(reasons, '; '), raw
-        FROM typed WHERE reasons <> '' ORDER BY row_number;
-    CREATE TABLE kept AS
-        SELECT row_number, user_id, item_id, kind, value, price, ts
-        FROM typed WHERE reasons = '';
-    DROP TABLE typed
-"""
+COUNTED = f"{KIND_CODES[Kind.PURCHASE]}, {KIND_CODES[Kind.RATING]}"
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
-    """What became of the rows: `kept` and `quarantine` are tables of the database now.
+class Rules:
+    """How the rows of one file are to be understood.
 
-    ts_unit: what numbers in the time column were taken to be; "text" when there were none.
+    kinds: words of the file -> our kinds, besides the common words.
+    time_zone: of times that state none.
+    ts_unit: of numbers in the time column; told from the numbers when None.
+    refusals: what the file holds that is no interaction.
+    latest_us: what is later than this is in the future.
+    in_catalogue: whether an item must stand in the table `known(known_id, refused)`, and not be
+        refused there.
+    passed: further columns of text that go through as they are.
     """
 
-    n_rows: int
-    n_kept: int
-    ts_unit: str
+    kinds: Mapping[str, Kind]
+    time_zone: str
+    ts_unit: str | None
+    refusals: Sequence[Rule]
+    latest_us: int
+    in_catalogue: bool
+    passed: Sequence[str] = ()
 
 
-def clean(
-    db: DuckDBPyConnection,
-    table: RawTable,
-    roles: Roles,
-    *,
-    now_us: int,
-    in_catalogue: bool,
-) -> Cleaned:
-    """Return the counts, with every row of the file typed and put into `kept` or `quarantine`.
+def fields_to_read(roles: Roles, rules: Rules) -> dict[str, str]:
+    """Return field -> column of the file, for what `judge` looks at besides `rules.passed`."""
+    return {**roles.columns, **rule_fields(rules.refusals)}
 
-    Ratings that repeat an earlier row in user, item, value and time are quarantined: one opinion
-    is one opinion. Purchases that repeat are kept: a till scans each piece.
+
+def judge(compute: Compute, name: str, *, raw: str, roles: Roles, rules: Rules, base: int) -> str:
+    """Return the unit of time, with the table `name` made: typed rows, and why each is refused.
+
+    Its columns: position (`base` + number in the file), user_id, item_id, kind (a code of
+    `KIND_CODES`), value, price, ts, `why` (reasons joined by `SEPARATOR`, empty for a good row),
+    and what is passed.
 
     Args:
-        db: holds the results.
-        table: the file.
+        compute: holds the tables.
+        name: of the new table.
+        raw: a table that `Compute.read` made with `fields_to_read`.
         roles: which column is which.
-        now_us: later than a day after this is the future.
-        in_catalogue: whether an item must stand in the table `known(known_id, refused)`, and
-            not be refused there.
+        rules: how to understand them.
+        base: the number of records before this file.
 
-    Cost: one pass over the file, plus its first rows for the unit of time.
+    Cost: one pass over the table.
     """
-    unit, scale = _time_unit(db, table, roles)
-    db.execute(
+    unit, scale, order = _times(compute, raw, rules)
+    compute.make(
+        name,
         fill(
             TYPE_ROWS,
-            relation=table.relation(dict(roles.columns), keep_faults=True),
-            presence=_presence(roles),
-            kind=_kind(roles),
+            raw=raw,
+            presence=_presence(roles, rules),
+            passed="".join(f", {identifier(column)}" for column in rules.passed),
+            kind=_kind(roles, rules),
+            value=number("value"),
+            price=number("price"),
+            total=number("total"),
+            number=number("ts"),
             scale=repr(scale),
-            reasons=_reasons(roles, now_us=now_us, in_catalogue=in_catalogue),
-            lookup=CATALOGUE_LOOKUP if in_catalogue else "",
-            counted=_COUNTED,
-            record=table.record,
-            max_raw=str(MAX_RAW_CHARS),
-        )
+            origin=str(ORDER_EPOCH_S * SECOND_US if unit == ORDER else 0),
+            time=time_us("ts", zone=rules.time_zone, order=order),
+            reasons=_reasons(roles, rules),
+            lookup=CATALOGUE_LOOKUP if rules.in_catalogue else "",
+            counted=COUNTED,
+            base=str(base),
+        ),
     )
-    _add_faults(db, table)
-    if roles.kind in {None, Kind.RATING}:
-        db.execute(fill(MARK_REPEATS, rating=str(KIND_CODES[Kind.RATING])))
-    n_rows = count(db, "SELECT count(*) FROM typed")
-    db.execute(fill(PART_ROWS, source=literal(table.file.original.name)))
-    return Cleaned(n_rows, count(db, "SELECT count(*) FROM kept"), unit)
+    return unit
 
 
-_COUNTED = f"{KIND_CODES[Kind.PURCHASE]}, {KIND_CODES[Kind.RATING]}"
-
-
-def presence(expression: str) -> str:
-    """Return SQL that is the trimmed text, or NULL for the words that other tools write for it."""
-    trimmed = f"trim({expression}, E' \\t\\r\\n')"
-    return (
-        f"CASE WHEN lower({trimmed}) IN ('', 'nan', 'null', 'none', '\\n', '<na>')"
-        f" THEN NULL ELSE {trimmed} END"
-    )
-
-
-def _presence(roles: Roles) -> str:
+def _presence(roles: Roles, rules: Rules) -> str:
     names = ("user_id", "item_id", "ts", "kind", "value", "price", "total")
-    return ", ".join(
-        f"{presence(name) if name in roles.columns else 'NULL::VARCHAR'} AS {name}"
+    columns = [
+        f"{presence(name) if name in roles.columns else 'CAST(NULL AS VARCHAR)'} AS {name}"
         if name != "kind" or roles.kind is None
         else f"{literal(roles.kind)} AS kind"
         for name in names
-    )
+    ]
+    columns += list(rule_fields(rules.refusals))
+    return ", ".join(columns)
 
 
-def _kind(roles: Roles) -> str:
+def _kind(roles: Roles, rules: Rules) -> str:
     if roles.kind is not None:
-        return f"CAST({KIND_CODES[roles.kind]} AS UTINYINT)"
+        return f"CAST({KIND_CODES[roles.kind]} AS SMALLINT)"
+    words = {word: kind for kind, common in KIND_WORDS.items() for word in common}
+    words |= {word.lower(): kind for word, kind in rules.kinds.items()}
     branches = []
-    for kind, words in KIND_WORDS.items():
-        listed = ", ".join(literal(word) for word in words)
-        branches.append(f"WHEN lower(kind) IN ({listed}) THEN {KIND_CODES[kind]}")
-    return f"CAST(CASE {' '.join(branches)} END AS UTINYINT)"
+    for kind in Kind:
+        listed = ", ".join(literal(word) for word, meant in words.items() if meant is kind)
+        if listed:
+            branches.append(f"WHEN lower(kind) IN ({listed}) THEN {KIND_CODES[kind]}")
+    return f"CAST(CASE {' '.join(branches)} END AS SMALLINT)"
 
 
-def _reasons(roles: Roles, *, now_us: int, in_catalogue: bool) -> str:
-    reasons = (*REASONS, CATALOGUE_REASON) if in_catalogue else REASONS
-    return fill(
-        f"concat_ws('{SEPARATOR}', {', '.join(reasons)})",
-        latest=str(now_us + MAX_AHEAD_US),
-        counted=_COUNTED,
-        has_value=str("value" in roles.columns).lower(),
+def _reasons(roles: Roles, rules: Rules) -> str:
+    catalogue = [CATALOGUE_REASON] if rules.in_catalogue else []
+    judgements = fill(
+        ", ".join(REASONS),
+        latest=str(rules.latest_us),
+        counted=COUNTED,
+        has_value="true" if "value" in roles.columns else "false",
         purchase=str(KIND_CODES[Kind.PURCHASE]),
     )
+    reasons = ", ".join([*rule_reasons(rules.refusals), judgements, *catalogue])
+    return f"concat_ws({literal(SEPARATOR)}, {reasons})"
 
 
-def _time_unit(db: DuckDBPyConnection, table: RawTable, roles: Roles) -> tuple[str, float]:
-    """Return the unit of numbers in the time column, and the microseconds in one."""
-    relation = table.relation({"ts": roles.columns["ts"]}, keep_faults=False)
-    row = db.execute(fill(MEDIAN_TS, relation=relation, n_rows=str(TS_SAMPLE_ROWS))).fetchone()
-    if row is None or row[0] is None:
-        return "text", 1e6
-    return next((name, scale) for limit, name, scale in TIME_UNITS if row[0] < limit)
+def _times(compute: Compute, raw: str, rules: Rules) -> tuple[str, float, str]:
+    """Return the unit of numbers in the time column, the microseconds in one, the order of dates.
 
-
-def _add_faults(db: DuckDBPyConnection, table: RawTable) -> None:
-    """Add the records that are no rows, and give the others the numbers they have in the file."""
-    faults = read_faults(db, where=table.file)
-    if not faults:
-        return
-    numbers, reasons, texts = (list(column) for column in zip(*faults, strict=True))
-    db.execute(FAULTY, [numbers, list(range(1, len(numbers) + 1)), reasons, texts])
-    db.execute(SHIFT_ROWS)
-    db.execute(fill(ADD_FAULTY, max_raw=str(MAX_RAW_CHARS)))
+    The order is that of `values.time_us`; where days and months cannot be told apart, the month
+    comes first.
+    """
+    sample = [
+        text.strip()
+        for (text,) in compute.rows(
+            f"SELECT ts FROM {raw} WHERE ts IS NOT NULL ORDER BY file_row LIMIT {TS_SAMPLE_ROWS}"
+        )
+    ]
+    slashed = [found for text in sample if (found := re.match(SLASHED, text))]
+    order = "ymd" if not slashed else "mdy"
+    if any(int(found[1]) > 12 for found in slashed):
+        order = "dmy"
+    if rules.ts_unit is not None:
+        scales = {name: scale for _, name, scale in TIME_UNITS}
+        return rules.ts_unit, scales.get(rules.ts_unit, 1e6), order
+    numbers = sorted(abs(float(text)) for text in sample if re.match(NUMBER, text))
+    if not numbers:
+        return "text", 1e6, order
+    middle = numbers[(len(numbers) - 1) // 2]
+    unit, scale = next((name, scale) for limit, name, scale in TIME_UNITS if middle < limit)
+    return unit, scale, order

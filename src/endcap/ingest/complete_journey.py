@@ -12,12 +12,9 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from duckdb import DuckDBPyConnection
-
-from endcap.ingest.clean import MAX_RAW_CHARS
-from endcap.ingest.engine import count, fill, plain_path
+from endcap.ingest.compute.protocol import Compute
+from endcap.ingest.engine import fill
 from endcap.ingest.names import readable_name, readable_size
-from endcap.ingest.staging import StagedFile
 from endcap.schema.errors import DataError
 
 NAME = "complete-journey"
@@ -44,76 +41,60 @@ NOTES = (
 SHELVES_FILE = "complete_journey_shelves.csv"
 NAMES_FILE = "complete_journey_names.csv"
 
+PRODUCT_FIELDS = {
+    "item_id": "product_id",
+    "source_department": "department",
+    "source_category": "product_category",
+    "product_type": "product_type",
+    "package_size": "package_size",
+    "brand": "brand",
+}
 PRODUCTS = """
-    CREATE TEMP TABLE products AS
     SELECT
-        file_row_number + 1 AS row_number,
-        CAST(record.product_id AS VARCHAR) AS item_id,
-        coalesce(record.department, '') AS source_department,
-        coalesce(record.product_category, '') AS source_category,
-        coalesce(trim(record.product_type), '') AS product_type,
-        coalesce(record.package_size, '') AS package_size,
-        record.brand AS brand,
-        CAST(to_json(record) AS VARCHAR) AS raw
-    FROM read_parquet(?) AS record
+        file_row, item_id,
+        coalesce(source_department, '') AS source_department,
+        coalesce(source_category, '') AS source_category,
+        coalesce(trim(product_type), '') AS product_type,
+        coalesce(package_size, '') AS package_size,
+        brand
+    FROM $raw
 """
-SHELVES = """
-    CREATE TEMP TABLE shelves AS
-    SELECT
-        unnest(?::VARCHAR[]) AS source_department, unnest(?::VARCHAR[]) AS source_category,
-        unnest(?::VARCHAR[]) AS department, unnest(?::VARCHAR[]) AS category,
-        unnest(?::VARCHAR[]) AS refused
+SHELVED = """
+    SELECT products.*, shelves.department, shelves.category, coalesce(refused, '') AS refused
+    FROM products LEFT JOIN shelves
+        ON products.source_department = shelves.source_department
+        AND products.source_category = shelves.source_category
 """
-TYPES = """
-    SELECT DISTINCT product_type, coalesce(category, '')
-    FROM products LEFT JOIN shelves USING (source_department, source_category)
-"""
-NAMES = """
-    CREATE TEMP TABLE names AS
-    SELECT unnest(?::VARCHAR[]) AS product_type, unnest(?::VARCHAR[]) AS category,
-        unnest(?::VARCHAR[]) AS name
-"""
-SIZES = """
-    CREATE TEMP TABLE sizes AS
-    SELECT unnest(?::VARCHAR[]) AS package_size, unnest(?::VARCHAR[]) AS size
-"""
+TYPES = "SELECT DISTINCT product_type, coalesce(category, '') FROM shelved"
 
 # `known` answers for each item whether it is goods; see clean.CATALOGUE_REASON.
-KNOWN = """
-    CREATE TABLE known AS
-    SELECT item_id AS known_id, nullif(refused, '') AS refused
-    FROM products LEFT JOIN shelves USING (source_department, source_category)
-"""
+KNOWN = "SELECT item_id AS known_id, nullif(refused, '') AS refused FROM shelved"
+
 # Loose produce comes in crates, and the crate's size is not what a shopper buys.
 CATALOGUE = """
-    INSERT INTO catalogue
     SELECT
-        item_id,
+        file_row AS line, item_id,
         name || CASE
             WHEN size = '' OR (
-                shelves.department = 'Produce'
-                AND (regexp_matches(size, '\\d (ct|carton)$$')
-                    OR TRY_CAST(regexp_extract(size, '^([0-9.]+) lb$$', 1) AS DOUBLE) > 10)
+                department = 'Produce'
+                AND (regexp_matches(size, '[0-9] (ct|carton)$$')
+                    OR TRY_CAST(nullif(regexp_extract(size, '^([0-9.]+) lb$$', 1), '') AS DOUBLE)
+                        > 10)
             ) THEN '' ELSE ', ' || size
-        END,
-        coalesce(shelves.department, 'Other'), nullif(names.category, ''),
+        END AS name,
+        coalesce(department, 'Other') AS department, nullif(names.category, '') AS category,
         CASE brand WHEN 'National' THEN 'National brand' WHEN 'Private' THEN 'Private label'
-            ELSE brand END,
-        NULL, 'USD', NULL, true
-    FROM products
-    LEFT JOIN shelves USING (source_department, source_category)
-    JOIN names ON names.product_type = products.product_type
-        AND names.category = coalesce(shelves.category, '')
-    JOIN sizes ON sizes.package_size = products.package_size
-    WHERE coalesce(refused, '') = ''
+            ELSE brand END AS brand,
+        CAST(NULL AS DOUBLE) AS price, 'USD' AS currency, CAST(NULL AS VARCHAR) AS image_url,
+        true AS is_available
+    FROM shelved
+    JOIN names ON names.product_type = shelved.product_type
+        AND names.category = coalesce(shelved.category, '')
+    JOIN sizes ON sizes.package_size = shelved.package_size
+    WHERE refused = ''
 """
-REFUSE_PRODUCTS = """
-    INSERT INTO quarantine
-    SELECT $source, row_number, [refused], left(raw, $max_raw)
-    FROM products JOIN shelves USING (source_department, source_category)
-    WHERE refused <> '' ORDER BY row_number
-"""
-FORGET = "DROP TABLE products; DROP TABLE shelves; DROP TABLE names; DROP TABLE sizes"
+REFUSED = "SELECT file_row, refused AS why FROM shelved WHERE refused <> ''"
+TEMPORARY = ("products", "shelves", "shelved", "names", "sizes")
 
 
 def find_files() -> tuple[Path, Path]:
@@ -134,31 +115,40 @@ def find_files() -> tuple[Path, Path]:
     return folder / "transactions.parquet", folder / "products.parquet"
 
 
-def read_products(db: DuckDBPyConnection, products: StagedFile) -> int:
-    """Fill `catalogue` and `known`, what is no goods into `quarantine`; return the lines read."""
-    db.execute(PRODUCTS, [plain_path(products.path)])
-    db.execute(SHELVES, _table(SHELVES_FILE))
-    labels = db.execute(TYPES).fetchall()
-    db.execute(
-        NAMES,
-        [
-            [product_type for product_type, _ in labels],
-            [category for _, category in labels],
-            [product_name(product_type, category) for product_type, category in labels],
-        ],
+def read_products(compute: Compute, raw: str) -> None:
+    """Make the tables `catalogue`, `known` and `bad_items` of a table of text.
+
+    Args:
+        compute: holds the tables.
+        raw: what `Compute.read` made of the products with `PRODUCT_FIELDS`.
+    """
+    compute.make("products", fill(PRODUCTS, raw=raw))
+    columns = ("source_department", "source_category", "department", "category", "refused")
+    shelves = zip(columns, _table(SHELVES_FILE), strict=True)
+    compute.put("shelves", {name: ("VARCHAR", values) for name, values in shelves})
+    compute.make("shelved", SHELVED)
+    labels = compute.rows(TYPES)
+    compute.put(
+        "names",
+        {
+            "product_type": ("VARCHAR", [product_type for product_type, _ in labels]),
+            "category": ("VARCHAR", [category for _, category in labels]),
+            "name": ("VARCHAR", [product_name(*label) for label in labels]),
+        },
     )
-    sizes = [
-        size for (size,) in db.execute("SELECT DISTINCT package_size FROM products").fetchall()
-    ]
-    db.execute(SIZES, [sizes, [readable_size(size) for size in sizes]])
-    db.execute(KNOWN)
-    db.execute(fill(CATALOGUE))
-    db.execute(
-        fill(REFUSE_PRODUCTS, source=f"'{products.original.name}'", max_raw=str(MAX_RAW_CHARS))
+    sizes = [size for (size,) in compute.rows("SELECT DISTINCT package_size FROM products")]
+    compute.put(
+        "sizes",
+        {
+            "package_size": ("VARCHAR", sizes),
+            "size": ("VARCHAR", [readable_size(size) for size in sizes]),
+        },
     )
-    n_rows = count(db, "SELECT count(*) FROM products")
-    db.execute(FORGET)
-    return n_rows
+    compute.make("known", KNOWN)
+    compute.make("catalogue", fill(CATALOGUE))
+    compute.make("bad_items", REFUSED)
+    for table in TEMPORARY:
+        compute.drop(table)
 
 
 def product_name(product_type: str, category: str) -> str:

@@ -19,14 +19,14 @@ MEMORY_LIMIT = "2GiB"
 
 
 @contextmanager
-def connect(scratch: Path) -> Iterator[DuckDBPyConnection]:
-    """Yield a private in-memory database that spills into `scratch` beyond `MEMORY_LIMIT`.
+def connect(scratch: Path, *, memory_limit: str = MEMORY_LIMIT) -> Iterator[DuckDBPyConnection]:
+    """Yield a private in-memory database that spills into `scratch` beyond its memory limit.
 
     It never fetches an extension, and reads times without a zone as UTC.
     """
     db = duckdb.connect(
         config={
-            "memory_limit": MEMORY_LIMIT,
+            "memory_limit": memory_limit,
             "temp_directory": str(scratch / "spill"),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from endcap.schema.artefacts import file_sha256
 from endcap.schema.errors import DataError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST_NAME = "manifest.json"
 ID_CHARS = 16
 
@@ -31,11 +32,15 @@ class FileEntry(_Part):
 
 
 class SourceFile(_Part):
-    """One raw file that a snapshot was made from."""
+    """One raw file that a snapshot was made from.
+
+    log_offset: up to where an event log was read, when it was one.
+    """
 
     path: str
     sha256: str
     n_bytes: int
+    log_offset: str | None = None
 
 
 class Counts(_Part):
@@ -48,18 +53,21 @@ class Counts(_Part):
     kept: int
     quarantined: int
     removed_by_sample: int
+    removed_by_minimum: int
     removed_by_k_core: int
     users: int
     items: int
     items_with_interactions: int
     catalogue_rows_in: int
     catalogue_quarantined: int
+    flagged: dict[str, int]
     quarantined_by_reason: dict[str, int]
     catalogue_quarantined_by_reason: dict[str, int]
 
     @model_validator(mode="after")
     def _add_up(self) -> Counts:
-        gone = self.quarantined + self.removed_by_sample + self.removed_by_k_core
+        gone = self.quarantined + self.removed_by_sample + self.removed_by_minimum
+        gone += self.removed_by_k_core
         if self.rows_in != self.kept + gone:
             raise ValueError(
                 f"{self.rows_in} rows came in, but {self.kept} were kept and {gone} put aside"
@@ -76,26 +84,59 @@ class TimeSpan(_Part):
     last: str
 
 
-class Config(_Part):
-    """How the source was read; part of the identity of a snapshot."""
+class Reading(_Part):
+    """How the rows of a file were understood.
+
+    mapping: role -> column; a kind that all rows have stands there too.
+    """
 
     mapping: dict[str, str]
-    item_mapping: dict[str, str]
-    kind: str | None
+    kinds: dict[str, str]
     ts_unit: str
-    k_core: int
-    sample_users: int | None
+    time_zone: str
+    refused: list[str]
+
+
+class Config(_Part):
+    """How the source was read; part of the identity of a snapshot.
+
+    readings: each way in which a file was read, in the order of first use.
+    """
+
+    readings: list[Reading]
+    item_mapping: dict[str, str]
+    has_catalogue: bool
     available_days: int | None
+    sample_users: int | None
+    min_per_user: int
+    min_per_item: int
+    k_core: int
+    near_duplicate_s: float
+    max_per_minute: int
+    max_per_day: int
+    dropped: list[str]
+    user_ids: str
+    attributes: dict[str, str]
+    k_anonymity: int
+
+    @property
+    def is_thinned(self) -> bool:
+        """Whether rows were left out for reasons that later rows could undo."""
+        minimum = self.min_per_user > 0 or self.min_per_item > 0 or self.k_core > 0
+        return minimum or self.sample_users is not None or bool(self.dropped)
 
 
 class Manifest(_Part):
     """All that is known of a snapshot besides its tables.
 
+    parent: the snapshot that this one adds to; None when all was read anew.
+    k_report: how alike users are in their attributes; None when there are none.
     historical: whether the data ended so long ago that "last week" needs a shifted clock.
     """
 
     format: int = FORMAT
     snapshot_id: str
+    parent: str | None
     created_at: str
     source: str
     source_files: list[SourceFile]
@@ -106,9 +147,15 @@ class Manifest(_Part):
     files: dict[str, FileEntry]
     notes: list[str]
     warnings: list[str]
+    k_report: dict[str, Any] | None
     historical: bool
     commit: str | None
     endcap_version: str
+
+    @property
+    def user_ids(self) -> str:
+        """How users are known here: "keep", or the scheme of their pseudonyms."""
+        return self.config.user_ids
 
 
 def content_id(files: dict[str, FileEntry], config: Config) -> str:

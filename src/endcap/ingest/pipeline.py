@@ -1,224 +1,316 @@
-"""The steps from raw files to finished tables, in order; each step is in its own file."""
+"""The steps from raw files to a published snapshot, in order; each step is in its own file."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from duckdb import DuckDBPyConnection
-
-from endcap import __version__
 from endcap.ingest import complete_journey
-from endcap.ingest.catalogue import complete_from_rows, create_catalogue, read_items
-from endcap.ingest.clean import Cleaned, clean
-from endcap.ingest.engine import blaming, connect, count
+from endcap.ingest.account import config_of, iso, manifest_of
+from endcap.ingest.arrive import Desk, read_arrivals
+from endcap.ingest.catalogue import complete_items, empty_catalogue, read_items
+from endcap.ingest.clean import REPEATS
+from endcap.ingest.compute.protocol import Compute
+from endcap.ingest.engine import literal
 from endcap.ingest.ids import index_ids
-from endcap.ingest.manifest import (
-    Config,
-    Counts,
-    Manifest,
-    SourceFile,
-    TimeSpan,
-    content_id,
+from endcap.ingest.increment import (
+    ROWS,
+    flag,
+    load_parent,
+    old_people,
+    open_chunk,
+    repeats_of_old,
+    take_over,
 )
-from endcap.ingest.mapping import interaction_roles, is_positional, item_roles
-from endcap.ingest.readers import RawTable, open_table
+from endcap.ingest.manifest import TimeSpan
+from endcap.ingest.mapping import item_roles, user_roles
+from endcap.ingest.people import OF_OLD, OVER_ROWS, gather_people, hide_users, hide_values
+from endcap.ingest.privacy.k_anonymity import suppress
+from endcap.ingest.quarantine_rows import catalogue_quarantine, quarantine, reason_counts
+from endcap.ingest.repeats import FLAG_REASONS, mark_repeats
 from endcap.ingest.sources import Recipe
-from endcap.ingest.staging import StagedFile, stage
-from endcap.ingest.thin import k_core, sample_users
-from endcap.ingest.write import publish, write_tables
-from endcap.schema.artefacts import commit_hash
+from endcap.ingest.statistics import count_events
+from endcap.ingest.thin import count_rows, k_core, minimum_counts, sample_users
+from endcap.ingest.work import Plan, Thinning, Work
+from endcap.ingest.write import Shelf, publish
 from endcap.schema.errors import DataError
-from endcap.schema.types import DAY_US, SECOND_US
 from endcap.telemetry import step
 
-HISTORICAL_AFTER_US = 30 * DAY_US
 
-COUNT_REASONS = """
-    SELECT reason, count(*) AS n FROM (SELECT unnest(reasons) AS reason FROM quarantine)
-    GROUP BY reason ORDER BY n DESC, reason
-"""
-COUNT_KEPT = "SELECT count(*), count(DISTINCT user_id), count(DISTINCT item_id) FROM kept"
-SPAN = "SELECT min(ts), max(ts) FROM kept"
-
-
-@dataclass(frozen=True, slots=True)
-class Thinning:
-    """How much of the rows to leave: see `thin`. 0 and None leave all."""
-
-    k_core: int = 0
-    sample_users: int | None = None
-
-    def __bool__(self) -> bool:
-        return self.k_core > 0 or self.sample_users is not None
-
-
-@dataclass(slots=True)
-class _Job:
-    """What one run has found out so far; the rows themselves are tables of `db`."""
-
-    db: DuckDBPyConnection
-    recipe: Recipe
-    files: list[StagedFile]
-    warnings: list[str]
-    item_mapping: dict[str, str]
-    n_catalogue_rows: int = 0
-    n_refused_items: int = 0
-    refused_by_reason: Counter[str] = field(default_factory=Counter)
-
-
-def run(recipe: Recipe, root: Path, scratch: Path, *, thinning: Thinning, now_us: int) -> Path:
-    """Return the folder of the snapshot that the recipe yields.
+def run(plan: Plan, compute: Compute, scratch: Path) -> Path:
+    """Return the folder of the snapshot that the plan yields.
 
     Args:
-        recipe: what to read and how.
-        root: the snapshot appears in this folder.
+        plan: what to do.
+        compute: the engine.
         scratch: an empty folder on the same disk, for what is in the making.
-        thinning: what to leave out.
-        now_us: the present, for what is the future and what is history.
 
     Raises:
-        DataError: a file cannot be read, or no row of it can be used.
+        DataError: a file cannot be read, no row of it can be used, or the parent cannot be added
+            to.
     """
-    with connect(scratch) as db:
-        job = _Job(db, recipe, [], [], {})
-        _read_catalogue(job, scratch)
-        table = _open(job, recipe.interactions, scratch, label="interactions")
-        roles = interaction_roles(table.columns, recipe.mapping, where=str(recipe.interactions))
-        in_catalogue = recipe.name == complete_journey.NAME
-        with step(f"Reading {recipe.interactions.name}"), blaming(recipe.interactions):
-            cleaned = clean(db, table, roles, now_us=now_us, in_catalogue=in_catalogue)
-        _check_usable(job, cleaned)
-        with step("Thinning and indexing" if thinning else "Indexing"):
-            removed = _finish(job, thinning)
-        config = Config(
-            mapping=dict(sorted(roles.columns.items())),
-            item_mapping=dict(sorted(job.item_mapping.items())),
-            kind=roles.kind,
-            ts_unit=cleaned.ts_unit,
-            k_core=thinning.k_core,
-            sample_users=thinning.sample_users,
-            available_days=recipe.available_days,
-        )
-        with step("Writing the snapshot"):
-            folder = scratch / "snapshot"
-            files, types = write_tables(db, folder)
-            span = _span(db)
-            manifest = Manifest(
-                snapshot_id=content_id(files, config),
-                created_at=_iso(now_us),
-                source=recipe.name,
-                source_files=[_source_file(file) for file in job.files],
-                config=config,
-                counts=_counts(job, cleaned, removed),
-                time_span=span,
-                tables=types,
-                files=files,
-                notes=list(recipe.notes),
-                warnings=job.warnings,
-                historical=now_us - span.last_us > HISTORICAL_AFTER_US,
-                commit=commit_hash(),
-                endcap_version=__version__,
-            )
-            return publish(folder, root, manifest)
+    work = Work(plan, Desk(compute, scratch, plan.door, plan.now_us), compute)
+    parent, base = plan.parent, 0
+    if parent is not None:
+        load_parent(compute, parent)
+        base = parent.n_rows
+    _read_catalogue(work)
+    work.arrivals.extend(read_arrivals(work.desk, plan.recipes, base=base))
+    with step("Putting rows aside and numbering the rest"):
+        rows = _settle_rows(work)
+        _number(work, rows)
+        span = _span(work)
+        _describe(work, rows, span)
+    config = config_of(work)
+    if parent is not None:
+        parent.check_extends(config)
+    with step("Writing the snapshot"):
+        shelf = Shelf(scratch / "snapshot")
+        _write(work, shelf)
+        manifest = manifest_of(work, shelf, config, span)
+    accepted = False
+    try:
+        if plan.accept is not None:
+            plan.accept(shelf.folder, manifest)
+        accepted = True
+    finally:
+        # What was not accepted is kept under its name, to be looked into; it is not the latest.
+        folder = publish(shelf.folder, plan.root, manifest, becomes_latest=accepted)
+    return folder
 
 
-def _open(job: _Job, path: Path, scratch: Path, *, label: str) -> RawTable:
-    staged = stage(path, scratch, label=label)
-    job.files.append(staged)
-    if staged.n_replaced:
-        job.warnings.append(f"{path.name}: {staged.n_replaced:,} characters were not UTF-8")
-    positional = is_positional(job.recipe.mapping) and label == "interactions"
-    return open_table(job.db, staged, positional=positional)
+def _read_catalogue(work: Work) -> None:
+    """Read the catalogue and the file of users, of the first recipe that has one."""
+    compute = work.compute
+    empty_catalogue(compute)
+    recipe = next((recipe for recipe in work.plan.recipes if recipe.items), None)
+    if recipe is not None and recipe.items is not None:
+        work.has_catalogue = True
+        with step(f"Reading {recipe.items.name}"):
+            table = work.desk.open(recipe.items, recipe.items_reading, label="items")
+            if recipe.name == complete_journey.NAME:
+                compute.read("raw", table, complete_journey.PRODUCT_FIELDS)
+                complete_journey.read_products(compute, "raw")
+            else:
+                where = str(recipe.items)
+                guess = recipe.items_reading.shape is None
+                roles = item_roles(table.columns, recipe.mapping, where=where, guess=guess)
+                work.item_mapping = dict(sorted(roles.items()))
+                compute.read("raw", table, roles)
+                read_items(compute, "raw", roles)
+            work.n_catalogue_rows = count_rows(compute, "raw")
+            compute.drop("raw")
+            catalogue_quarantine(compute, table, "bad_items")
+    else:
+        catalogue_quarantine(compute, None, "bad_items")
+    users = next((recipe for recipe in work.plan.recipes if recipe.users), None)
+    if users is not None:
+        _read_users(work, users)
 
 
-def _read_catalogue(job: _Job, scratch: Path) -> None:
-    create_catalogue(job.db)
-    path = job.recipe.items
-    if path is None:
+def _read_users(work: Work, recipe: Recipe) -> None:
+    if recipe.users is None:
         return
-    with step(f"Reading {path.name}"), blaming(path):
-        table = _open(job, path, scratch, label="items")
-        if job.recipe.name == complete_journey.NAME:
-            job.n_catalogue_rows = complete_journey.read_products(job.db, table.file)
-        else:
-            job.item_mapping = item_roles(table.columns, job.recipe.mapping, where=str(path))
-            job.n_catalogue_rows = read_items(job.db, table, job.item_mapping)
-    job.n_refused_items = count(job.db, "SELECT count(*) FROM quarantine")
-    job.refused_by_reason = _reasons(job.db)
-
-
-def _check_usable(job: _Job, cleaned: Cleaned) -> None:
-    """Complain when nothing is left, and warn when the size is not the published one."""
-    if cleaned.n_kept == 0:
-        reasons = (_reasons(job.db) - job.refused_by_reason).most_common(3)
-        raise DataError(
-            f"none of {cleaned.n_rows:,} rows can be used: "
-            + (", ".join(f"{reason} ({n:,})" for reason, n in reasons) or "there are none"),
-            where=str(job.recipe.interactions),
-            mend="Check the mapping of the columns",
+    compute, door = work.compute, work.plan.door
+    with step(f"Reading {recipe.users.name}"):
+        table = work.desk.open(recipe.users, recipe.users_reading, label="users")
+        roles = user_roles(table.columns, recipe.users_mapping, where=str(recipe.users))
+        by_name = {column: name for name, column in roles.items() if name != "user_id"}
+        names = {name: name for name in table.columns} | by_name
+        allowed = door.attributes_in([*names.values()], taken=["user_id", roles["user_id"]])
+        columns = {name: column for column, name in names.items() if name in allowed}
+        compute.read("raw", table, {"user_id": roles["user_id"], **columns})
+        selected = "".join(f', "{name}"' for name in allowed)
+        compute.make(
+            "people_file",
+            f"SELECT trim(user_id) AS user_id, file_row + {OVER_ROWS} AS place{selected} FROM raw "
+            "WHERE broken IS NULL AND user_id IS NOT NULL",
         )
-    published = job.recipe.published
-    if published is None:
-        return
-    row = job.db.execute(COUNT_KEPT).fetchone() or (0, 0, 0)
-    found = (cleaned.n_rows, row[1], row[2])
-    wanted = (published.n_rows, published.n_users, published.n_items)
-    for what, n_found, n_wanted in zip(("rows", "users", "items"), found, wanted, strict=True):
-        if n_found != n_wanted:
-            job.warnings.append(f"{n_found:,} {what}, but {n_wanted:,} are published")
+        compute.drop("raw")
+        hide_users(compute, door, {"people_file": ("place", *allowed)})
+        work.people.append(("people_file", allowed))
 
 
-def _finish(job: _Job, thinning: Thinning) -> tuple[int, int]:
-    """Complete the catalogue, thin the rows, index the ids; return the rows removed by each."""
-    db, has_catalogue = job.db, job.recipe.items is not None
-    complete_from_rows(db, has_catalogue=has_catalogue, available_days=job.recipe.available_days)
-    n_sampled = 0 if thinning.sample_users is None else sample_users(db, thinning.sample_users)
-    n_cored = k_core(db, thinning.k_core) if thinning.k_core else 0
-    if count(db, "SELECT count(*) FROM kept") == 0:
-        raise DataError(
-            f"no user and item is left in the {thinning.k_core}-core",
-            where=str(job.recipe.interactions),
-            mend="Ask for a smaller k",
-        )
-    index_ids(db, whole_catalogue=has_catalogue and not thinning)
-    return n_sampled, n_cored
+def _settle_rows(work: Work) -> str:
+    """Return the name of the table of rows that stay; what goes is counted."""
+    compute, plan = work.compute, work.plan
+    columns = "position, user_id, item_id, kind, value, price, ts"
+    parts = " UNION ALL ".join(f"SELECT {columns} FROM {a.rows}" for a in work.arrivals)
+    rows = "arrived" if len(work.arrivals) > 1 else work.arrivals[0].rows
+    if len(work.arrivals) > 1:
+        compute.make(rows, parts)
+        for arrival in work.arrivals:
+            compute.drop(arrival.rows)
+    n_arrived = count_rows(compute, rows)
+    if n_arrived == 0 and plan.parent is None:
+        raise _nothing_left(work)
+    n_repeats = mark_repeats(compute, "repeats", rows)
+    compute.make("aside", f"SELECT position, {literal(REPEATS)} AS why FROM repeats")
+    if n_repeats:
+        rows = _without(compute, rows, "repeats", "unrepeated")
+    for name in plan.suspicion.dropped:
+        rows = _drop_flagged(work, rows, name)
+    return _thin(work, rows)
 
 
-def _counts(job: _Job, cleaned: Cleaned, removed: tuple[int, int]) -> Counts:
-    db = job.db
-    n_kept, n_users, n_touched = db.execute(COUNT_KEPT).fetchone() or (0, 0, 0)
-    n_quarantined = count(db, "SELECT count(*) FROM quarantine")
-    return Counts(
-        rows_in=cleaned.n_rows,
-        kept=n_kept,
-        quarantined=n_quarantined - job.n_refused_items,
-        removed_by_sample=removed[0],
-        removed_by_k_core=removed[1],
-        users=n_users,
-        items=count(db, "SELECT count(*) FROM items"),
-        items_with_interactions=n_touched,
-        catalogue_rows_in=job.n_catalogue_rows,
-        catalogue_quarantined=job.n_refused_items,
-        quarantined_by_reason=dict((_reasons(db) - job.refused_by_reason).most_common()),
-        catalogue_quarantined_by_reason=dict(job.refused_by_reason.most_common()),
+def _nothing_left(work: Work) -> DataError:
+    n_rows = sum(arrival.n_rows for arrival in work.arrivals)
+    counts: Counter[str] = Counter()
+    for arrival in work.arrivals:
+        counts.update(reason_counts(work.compute, arrival.bad))
+    named = ", ".join(f"{reason} ({n:,})" for reason, n in counts.most_common(3))
+    return DataError(
+        f"none of {n_rows:,} rows can be used: {named or 'there are none'}",
+        where=", ".join(str(recipe.interactions) for recipe in work.plan.recipes[:3]),
+        mend="Check the mapping of the columns: endcap ingest FILE --dry-run shows the first rows",
     )
 
 
-def _reasons(db: DuckDBPyConnection) -> Counter[str]:
-    return Counter(dict(db.execute(COUNT_REASONS).fetchall()))
+def _without(compute: Compute, rows: str, positions: str, name: str) -> str:
+    compute.make(name, f"SELECT * FROM {rows} ANTI JOIN {positions} USING (position)")
+    compute.drop(rows)
+    return name
 
 
-def _span(db: DuckDBPyConnection) -> TimeSpan:
-    first_us, last_us = db.execute(SPAN).fetchone() or (0, 0)
-    return TimeSpan(first_us=first_us, last_us=last_us, first=_iso(first_us), last=_iso(last_us))
+def _drop_flagged(work: Work, rows: str, name: str) -> str:
+    """Put the rows of one flag aside; return the name of the table of the others."""
+    compute = work.compute
+    compute.make("suspects", work.plan.suspicion.rows_of(name, rows))
+    reason = literal(FLAG_REASONS[name])
+    compute.make(
+        "aside_more",
+        f"SELECT * FROM aside UNION ALL SELECT position, {reason} AS why FROM suspects",
+    )
+    compute.make("aside", "SELECT * FROM aside_more")
+    compute.drop("aside_more")
+    return _without(compute, rows, "suspects", f"without_{name}")
 
 
-def _source_file(file: StagedFile) -> SourceFile:
-    return SourceFile(path=str(file.original), sha256=file.sha256, n_bytes=file.n_bytes)
+def _thin(work: Work, rows: str) -> str:
+    compute, thinning = work.compute, work.plan.thinning
+    work.removed = dict.fromkeys(("sample", "minimum", "k_core"), 0)
+
+    def noted(step_name: str, before: str) -> str:
+        after = f"thinned_{step_name}"
+        work.removed[step_name] = count_rows(compute, before) - count_rows(compute, after)
+        compute.drop(before)
+        return after
+
+    if thinning.sample_users is not None:
+        sample_users(compute, "thinned_sample", rows, thinning.sample_users)
+        rows = noted("sample", rows)
+    if thinning.min_per_user or thinning.min_per_item:
+        least = {"min_per_user": thinning.min_per_user, "min_per_item": thinning.min_per_item}
+        minimum_counts(compute, "thinned_minimum", rows, **least)
+        rows = noted("minimum", rows)
+    if thinning.k_core:
+        k_core(compute, "thinned_k_core", rows, thinning.k_core)
+        rows = noted("k_core", rows)
+    core = f" in the {thinning.k_core}-core" if thinning.k_core else " after thinning"
+    if any(work.removed.values()) and count_rows(compute, rows) == 0:
+        raise DataError(
+            f"no user and item is left{core}",
+            where=", ".join(str(recipe.interactions) for recipe in work.plan.recipes[:3]),
+            mend="Ask for smaller counts",
+        )
+    return rows
 
 
-def _iso(ts_us: int) -> str:
-    return datetime.fromtimestamp(ts_us / SECOND_US, tz=UTC).isoformat(timespec="seconds")
+def _number(work: Work, rows: str) -> None:
+    """Make `user_ids`, `item_ids` and `indexed`, without what repeats rows of before."""
+    compute, parent, thinning = work.compute, work.plan.parent, work.plan.thinning
+    known = parent.manifest.counts if parent is not None else None
+    index_ids(
+        compute,
+        rows,
+        whole_catalogue=thinning == Thinning(),
+        n_users=known.users if known else 0,
+        n_items=known.items if known else 0,
+    )
+    compute.drop(rows)
+    if parent is None or not count_rows(compute, "indexed"):
+        return
+    first_us, last_us = _own_span(compute)
+    if repeats_of_old(compute, "again", first_us=first_us, last_us=last_us):
+        compute.make(
+            "aside_more",
+            f"SELECT * FROM aside UNION ALL SELECT position, {literal(REPEATS)} AS why FROM again",
+        )
+        compute.make("aside", "SELECT * FROM aside_more")
+        compute.make("fresh", "SELECT * FROM indexed ANTI JOIN again USING (position)")
+        compute.make("indexed", "SELECT * FROM fresh")
+        compute.drop("fresh")
+
+
+def _own_span(compute: Compute) -> tuple[int, int]:
+    first_us, last_us = compute.rows("SELECT min(ts), max(ts) FROM indexed")[0]
+    return int(first_us or 0), int(last_us or 0)
+
+
+def _span(work: Work) -> TimeSpan:
+    """Return the time from the first to the last interaction of all."""
+    spans = [_own_span(work.compute)] if count_rows(work.compute, "indexed") else []
+    if work.plan.parent is not None:
+        before = work.plan.parent.manifest.time_span
+        spans.append((before.first_us, before.last_us))
+    first_us, last_us = min(first for first, _ in spans), max(last for _, last in spans)
+    return TimeSpan(first_us=first_us, last_us=last_us, first=iso(first_us), last=iso(last_us))
+
+
+def _describe(work: Work, rows: str, span: TimeSpan) -> None:
+    """Make everything that is said of users and items: counts, flags, attributes, prices."""
+    compute, parent = work.compute, work.plan.parent
+    count_events(compute, last_us=span.last_us, old=ROWS if parent else None)
+    first_us, last_us = _own_span(compute)
+    is_increment = parent is not None
+    suspicion = work.plan.suspicion
+    flag(compute, suspicion, first_us=first_us, last_us=last_us, is_increment=is_increment)
+    if parent is not None:
+        work.has_catalogue = work.has_catalogue or parent.manifest.config.has_catalogue
+    complete_items(
+        compute,
+        has_catalogue=work.has_catalogue,
+        available_days=work.available_days,
+        last_us=span.last_us,
+        is_increment=is_increment,
+    )
+    _gather_people(work)
+
+
+def _gather_people(work: Work) -> None:
+    compute, plan = work.compute, work.plan
+    parts = work.people + [
+        (arrival.people, arrival.attributes) for arrival in work.arrivals if arrival.people
+    ]
+    if plan.parent is not None:
+        parts.append(
+            (old_people(plan.parent, place=OF_OLD), [*plan.parent.manifest.config.attributes])
+        )
+    available = [name for _, has in parts for name in has]
+    where = ", ".join(str(recipe.interactions) for recipe in plan.recipes[:3])
+    work.attributes = plan.door.policy.attributes(available, where=where)
+    if not work.attributes:
+        compute.make("users", "SELECT user_idx, user_id FROM user_ids")
+        return
+    gather_people(compute, plan.door, parts, order=work.attributes)
+    hide_values(compute, plan.door, "people", work.attributes)
+    columns = "".join(f', people."{name}"' for name in work.attributes)
+    compute.make(
+        "users",
+        f"SELECT user_idx, user_ids.user_id{columns} FROM user_ids "
+        "LEFT JOIN people ON user_ids.user_id = people.user_id",
+    )
+    work.k_report = suppress(compute, "users", work.attributes, k=plan.k_anonymity)
+
+
+def _write(work: Work, shelf: Shelf) -> None:
+    compute, parent = work.compute, work.plan.parent
+    quarantine(compute, work.arrivals, "aside", door=work.plan.door)
+    tables = {"interactions": "indexed", "quarantine": "quarantine"}
+    first = 0
+    if parent is not None:
+        take_over(parent, shelf)
+        first = parent.first_open_chunk
+        tables = {name: open_chunk(compute, parent, name, table) for name, table in tables.items()}
+    shelf.write(compute, work.attributes)
+    shelf.write_chunks(compute, tables, work.n_rows, first=first)

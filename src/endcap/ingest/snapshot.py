@@ -1,13 +1,10 @@
-"""The public face of the room: make a snapshot, find one, read one.
+"""Finds snapshots and reads them; making one is for `run`.
 
 A snapshot is an immutable folder, named by a hash of its content: Parquet tables and a manifest.
 """
 
 from __future__ import annotations
 
-import tempfile
-import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +15,13 @@ from numpy.typing import NDArray
 from endcap.ingest.engine import connect
 from endcap.ingest.ids import IdMap
 from endcap.ingest.manifest import MANIFEST_NAME, Manifest, read_manifest, verify
-from endcap.ingest.pipeline import Thinning, run
-from endcap.ingest.sources import SOURCE_NAMES, find_source
 from endcap.ingest.write import POINTER
 from endcap.schema.dataset import Dataset, Interactions, Items
-from endcap.schema.errors import DataError, SettingsError
-from endcap.schema.types import SECOND_US
+from endcap.schema.errors import DataError
 
 __all__ = [
-    "SOURCE_NAMES",
     "Ids",
     "Snapshot",
-    "ingest",
     "load_dataset",
     "open_snapshot",
     "read_catalogue",
@@ -39,7 +31,7 @@ __all__ = [
 
 READ_INTERACTIONS = """
     SELECT user_idx, item_idx, kind, value, coalesce(price, 'nan'::FLOAT) AS price, ts
-    FROM read_parquet(?)
+    FROM read_parquet(?) ORDER BY ts, position
 """
 READ_CODES = """
     SELECT
@@ -58,7 +50,7 @@ READ_NAMES = """
         list_sort(list(DISTINCT brand) FILTER (WHERE brand IS NOT NULL))
     FROM read_parquet(?)
 """
-READ_CATALOGUE = "SELECT * EXCLUDE (item_idx) FROM read_parquet(?) ORDER BY item_idx"
+READ_CATALOGUE = "SELECT * EXCLUDE (item_idx, listed_price) FROM read_parquet(?) ORDER BY item_idx"
 READ_USER_IDS = "SELECT user_id FROM read_parquet(?) ORDER BY user_idx"
 READ_ITEM_IDS = "SELECT item_id FROM read_parquet(?) ORDER BY item_idx"
 
@@ -82,59 +74,6 @@ class Ids:
 
     users: IdMap
     items: IdMap
-
-
-def ingest(
-    source: str,
-    *,
-    root: Path,
-    mapping: Mapping[str, str] | None = None,
-    items_file: Path | None = None,
-    k_core: int = 0,
-    downloads: Path | None = None,
-    sample_users: int | None = None,
-    clock: Callable[[], float] = time.time,
-) -> Snapshot:
-    """Return the snapshot that a data set yields; in `root`, where `latest` points to it.
-
-    Args:
-        source: a name of `SOURCE_NAMES`, or a path to CSV, TSV, JSON lines (each also .gz) or
-            Parquet.
-        root: folder of snapshots.
-        mapping: role -> column, where the usual names do not tell; `#2` is the second column of
-            a file without a header, `kind` may also be a kind, `item.name` belongs to the
-            catalogue.
-        items_file: the shop's catalogue, in any of the forms above.
-        k_core: leave only users and items that have so many interactions with each other.
-        downloads: where fetched files lie; beside the snapshots when None.
-        sample_users: leave only so many users, always the same ones.
-        clock: seconds since 1970.
-
-    Raises:
-        DataError: the source is unknown or cannot be used.
-        DownloadError: a named set could not be fetched.
-        SettingsError: an argument makes no sense.
-    """
-    if k_core < 0 or (sample_users is not None and sample_users < 1):
-        raise SettingsError(
-            "k_core must be at least 0 and sample_users at least 1", where="--k-core, --users"
-        )
-    root.mkdir(parents=True, exist_ok=True)
-    recipe = find_source(
-        source,
-        downloads=downloads if downloads is not None else root / "downloads",
-        mapping=mapping,
-        items_file=items_file,
-    )
-    with tempfile.TemporaryDirectory(prefix=".ingest-", dir=root) as scratch:
-        path = run(
-            recipe,
-            root,
-            Path(scratch),
-            thinning=Thinning(k_core, sample_users),
-            now_us=int(clock() * SECOND_US),
-        )
-    return Snapshot(path, read_manifest(path))
 
 
 def open_snapshot(root: Path, which: str | Path = POINTER) -> Snapshot:
@@ -172,10 +111,14 @@ def load_dataset(path: Path) -> Dataset:
     Cost: 25 bytes an interaction.
     """
     manifest = read_manifest(path)
-    interactions = verify(path, manifest, "interactions.parquet")
+    interactions = [
+        str(verify(path, manifest, name))
+        for name in manifest.files
+        if name.startswith("interactions/")
+    ]
     items = verify(path, manifest, "items.parquet")
     with connect(path) as db:
-        columns = db.execute(READ_INTERACTIONS, [str(interactions)]).fetchnumpy()
+        columns = db.execute(READ_INTERACTIONS, [interactions]).fetchnumpy()
         codes = db.execute(READ_CODES, [str(items)]).fetchnumpy()
         names = db.execute(READ_NAMES, [str(items)]).fetchone() or ((), (), ())
     departments, categories, brands = (tuple(column or ()) for column in names)

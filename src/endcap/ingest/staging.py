@@ -1,4 +1,4 @@
-"""Brings one raw file into a state the engine can read: plain UTF-8 text or Parquet, hashed.
+"""Looks at one raw file and makes it ready to be read: its form, its hash, text as plain UTF-8.
 
 Looks at bytes only; what a row means is for `readers` and `clean`.
 """
@@ -6,25 +6,20 @@ Looks at bytes only; what a row means is for `readers` and `clean`.
 from __future__ import annotations
 
 import codecs
-import gzip
-import hashlib
-import io
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from endcap.ingest.packing import CHUNK_BYTES, SUFFIXES, Packing, chunks, lines
+from endcap.schema.artefacts import file_sha256
 from endcap.schema.errors import DataError
-from endcap.telemetry import Task, track
+from endcap.telemetry import track
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-CHUNK_BYTES = 4 * 2**20
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+Converter = Callable[[Iterator[bytes]], Iterator[bytes]]
+"""Turns the lines of an odd file into JSON lines, one for one."""
 
 
 class Format(StrEnum):
@@ -36,8 +31,12 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-SUFFIXES = {
+FORMATS = {
     ".csv": Format.CSV,
+    ".dat": Format.CSV,
+    ".txt": Format.CSV,
+    ".data": Format.TSV,
+    ".item": Format.CSV,
     ".tsv": Format.TSV,
     ".json": Format.JSON_LINES,
     ".jsonl": Format.JSON_LINES,
@@ -50,8 +49,9 @@ SUFFIXES = {
 class StagedFile:
     """A raw file that is ready to be read.
 
-    path: what to read: the original, or an unpacked or repaired copy of it.
+    path: what to read: the original, or an unpacked, repaired or converted copy of it.
     original: the file as it was given.
+    packing: of `path`; only JSON lines are read packed.
     sha256, n_bytes: of the original.
     n_replaced: characters of the copy that were not UTF-8 and are U+FFFD now.
     """
@@ -62,40 +62,66 @@ class StagedFile:
     sha256: str
     n_bytes: int
     n_replaced: int = 0
+    packing: Packing = Packing.NONE
 
 
-def stage(original: Path, scratch: Path, *, label: str) -> StagedFile:
-    """Return the file as something the engine can read whole.
+def stage(
+    original: Path,
+    scratch: Path,
+    *,
+    label: str,
+    file_format: Format | None = None,
+    encoding: str | None = None,
+    converter: Converter | None = None,
+) -> StagedFile:
+    """Return the file as something an engine can read whole.
 
-    A gzip file is unpacked into `scratch` as `label`.txt, because only a whole pass shows that it
-    is complete and unharmed: the engine does not look at the checksum.
+    JSON lines stay as they are, packed or not. Other text that is packed, or not in UTF-8, is
+    copied into `scratch` as `label`.txt; what a converter makes goes there as `label`.jsonl.
+
+    Args:
+        original: the file.
+        scratch: a folder for copies.
+        label: names the copy.
+        file_format: what the file is, where its name does not tell.
+        encoding: of the text, UTF-8 when None; what does not fit becomes U+FFFD.
+        converter: for files that are no table.
 
     Raises:
         DataError: the file is missing, a directory, empty, cut off, damaged, UTF-16 or of an
             unknown form.
 
-    Cost: one pass over the bytes; disk space of the unpacked text for gzip.
+    Cost: one or two passes over the bytes; disk space of the unpacked text for a packed CSV.
     """
-    file_format, packed = _form(original)
+    file_format, packing = form(original, file_format)
     n_bytes = original.stat().st_size
     if n_bytes == 0:
         raise DataError("the file is empty", where=str(original))
+    digest = file_sha256(original)
+    if converter is not None:
+        copy = scratch / f"{label}.jsonl"
+        _convert(original, packing, copy, converter)
+        return StagedFile(copy, original, Format.JSON_LINES, digest, n_bytes)
     if file_format is Format.PARQUET:
-        with original.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         return StagedFile(original, original, file_format, digest, n_bytes)
-    if not packed:
-        digest, is_utf8 = _inspect(original)
-        if is_utf8:
-            return StagedFile(original, original, file_format, digest, n_bytes)
+    if file_format is Format.JSON_LINES:
+        _refuse_empty(original, packing)
+        return StagedFile(original, original, file_format, digest, n_bytes, packing=packing)
+    if packing is Packing.NONE and encoding is None and _is_utf8(original):
+        return StagedFile(original, original, file_format, digest, n_bytes)
     copy = scratch / f"{label}.txt"
-    digest, n_replaced = _unpack(original, copy, packed=packed)
+    n_replaced = _copy_as_utf8(original, packing, copy, encoding or "utf-8")
     if copy.stat().st_size == 0:
         raise DataError("the file is empty once unpacked", where=str(original))
     return StagedFile(copy, original, file_format, digest, n_bytes, n_replaced)
 
 
-def _form(path: Path) -> tuple[Format, bool]:
+def form(path: Path, known: Format | None = None) -> tuple[Format, Packing]:
+    """Return what kind of file it is and how it is packed, by its name; `known` goes before that.
+
+    Raises:
+        DataError: it is missing, a directory, not readable, or of an unknown form.
+    """
     if path.is_dir():
         raise DataError("a directory is not a data file", where=str(path), mend="Name one file")
     if not path.is_file():
@@ -103,98 +129,68 @@ def _form(path: Path) -> tuple[Format, bool]:
     if not os.access(path, os.R_OK):
         raise DataError("the file may not be read by this user", where=str(path))
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = suffixes[-1:] == [".gz"]
-    if packed:
+    packing = SUFFIXES.get(suffixes[-1] if suffixes else "", Packing.NONE)
+    if packing is not Packing.NONE:
         suffixes.pop()
-    file_format = SUFFIXES.get(suffixes[-1] if suffixes else "")
-    if file_format is None or (packed and file_format is Format.PARQUET):
+    file_format = known or FORMATS.get(suffixes[-1] if suffixes else "")
+    if file_format is None or (packing is not Packing.NONE and file_format is Format.PARQUET):
         raise DataError(
             "the form of the file is unknown",
             where=str(path),
-            mend=f"Its name should end in {', '.join(SUFFIXES)}; text may also end in .gz",
+            mend=f"Its name should end in {', '.join(FORMATS)}; text may also end in .gz or .zst",
         )
-    return file_format, packed
+    return file_format, packing
 
 
-def _inspect(path: Path) -> tuple[str, bool]:
-    """Return the sha256 of a text file, and whether all of it is UTF-8."""
-    digest, is_utf8 = hashlib.sha256(), True
+def plain_copy(file: StagedFile, scratch: Path, *, label: str) -> Path:
+    """Return the path of the unpacked text of a file, for engines that cannot unpack it."""
+    if file.packing is Packing.NONE:
+        return file.path
+    copy = scratch / f"{label}.jsonl"
+    with copy.open("wb") as out:
+        for chunk in chunks(file.path, file.packing):
+            out.write(chunk)
+    return copy
+
+
+def _refuse_empty(original: Path, packing: Packing) -> None:
+    if next(chunks(original, packing), None) is None:
+        raise DataError("the file is empty once unpacked", where=str(original))
+
+
+def _convert(original: Path, packing: Packing, copy: Path, converter: Converter) -> None:
+    label, n_bytes = f"Converting {original.name}", original.stat().st_size
+    with copy.open("wb", CHUNK_BYTES) as out, track(label, n_bytes, unit="B") as task:
+        for line in converter(lines(original, packing, task=task)):
+            out.write(line if line.endswith(b"\n") else line + b"\n")
+
+
+def _is_utf8(original: Path) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as file:
-        for chunk in _chunks(file.read, path):
-            digest.update(chunk)
-            is_utf8 = is_utf8 and _decodes(decoder, chunk, final=False)
-    return digest.hexdigest(), is_utf8 and _decodes(decoder, b"", final=True)
-
-
-def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool) -> bool:
     try:
-        decoder.decode(chunk, final)
+        for chunk in chunks(original, Packing.NONE):
+            decoder.decode(chunk)
+        decoder.decode(b"", True)
     except UnicodeDecodeError:
         return False
     return True
 
 
-def _unpack(original: Path, copy: Path, *, packed: bool) -> tuple[str, int]:
-    """Write the file as plain UTF-8; return its sha256 and the number of characters replaced."""
+def _copy_as_utf8(original: Path, packing: Packing, copy: Path, encoding: str) -> int:
+    """Write the file as plain UTF-8; return the number of characters that were replaced."""
     n_replaced, tail = 0, b""
-    marker = REPLACEMENT.encode()
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    marker = REPLACEMENT.encode(encoding, errors="ignore")
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     label, n_bytes = f"Unpacking {original.name}", original.stat().st_size
-    with copy.open("wb") as out, track(label, n_bytes, unit="B") as task:
-        meter = _Meter(original, task)
-        with io.BufferedReader(meter, CHUNK_BYTES) as raw:
-            for chunk in _chunks(gzip.GzipFile(fileobj=raw).read if packed else raw.read, original):
-                text = decoder.decode(chunk)
-                # A marker already in the file is text, also where two chunks share it.
-                n_replaced += text.count(REPLACEMENT) - (tail + chunk).count(marker)
+    with copy.open("wb", CHUNK_BYTES) as out, track(label, n_bytes, unit="B") as task:
+        for chunk in chunks(original, packing, task=task):
+            text = decoder.decode(chunk)
+            # A marker already in the file is text, also where two chunks share it.
+            n_replaced += text.count(REPLACEMENT)
+            if marker:
+                n_replaced -= (tail + chunk).count(marker)
                 tail = chunk[-2:]
-                out.write(text.encode())
-            end = decoder.decode(b"", True)
-            out.write(end.encode())
-            return meter.digest.hexdigest(), n_replaced + len(end)
-
-
-def _chunks(read: Callable[[int], bytes], path: Path) -> Iterator[bytes]:
-    """Yield the bytes of a text file.
-
-    Raises:
-        DataError: it is not text of one byte a unit, or the gzip stream is cut off or damaged.
-    """
-    try:
-        chunk = read(CHUNK_BYTES)
-        if b"\0" in chunk[:4096]:
-            raise DataError(
-                "the file is not UTF-8 text",
-                where=str(path),
-                mend="Convert UTF-16 with: iconv -f UTF-16 -t UTF-8",
-            )
-        while chunk:
-            yield chunk
-            chunk = read(CHUNK_BYTES)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"the gzip file is cut off or damaged: {error}", where=str(path), mend="Fetch it again"
-        ) from error
-
-
-class _Meter(io.RawIOBase):
-    """Reads a file through; hashes and reports what goes by."""
-
-    def __init__(self, path: Path, task: Task) -> None:
-        self._file = path.open("rb", buffering=0)
-        self._task = task
-        self.digest = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        n_bytes = self._file.readinto(memoryview(buffer)) or 0
-        self.digest.update(memoryview(buffer)[:n_bytes])
-        self._task.advance(n_bytes)
-        return n_bytes
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+            out.write(text.encode())
+        end = decoder.decode(b"", True)
+        out.write(end.encode())
+        return n_replaced + len(end)

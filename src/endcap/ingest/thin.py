@@ -1,48 +1,68 @@
-"""Leaves fewer users or items in the table `kept`: a sample of users, a k-core.
+"""Leaves fewer users or items: a sample of users, minimum counts, a k-core.
 
-Both are exact and depend on nothing but the rows: no random numbers.
+All are exact and depend on nothing but the rows: no random numbers.
 """
 
 from __future__ import annotations
 
-from duckdb import DuckDBPyConnection
-
-from endcap.ingest.engine import count
+from endcap.ingest.compute.protocol import Compute
+from endcap.ingest.engine import fill
 
 # The order of hashes is as good as a random one, and the same everywhere.
-SAMPLE_USERS = """
-    DELETE FROM kept WHERE user_id NOT IN (
-        SELECT user_id FROM (SELECT DISTINCT user_id FROM kept)
-        ORDER BY md5(user_id), user_id LIMIT ?
-    )
+SAMPLED = """
+    SELECT $rows.* FROM $rows SEMI JOIN (
+        SELECT user_id FROM (SELECT user_id FROM $rows GROUP BY user_id) AS known
+        ORDER BY md5(user_id), user_id LIMIT $n_users
+    ) AS chosen USING (user_id)
 """
-DROP_USERS_BELOW = """
-    DELETE FROM kept WHERE user_id IN (
-        SELECT user_id FROM kept GROUP BY user_id HAVING count(*) < ?
-    )
+FREQUENT = """
+    SELECT $rows.* FROM $rows
+    SEMI JOIN (
+        SELECT user_id FROM $rows GROUP BY user_id HAVING count(*) >= $min_per_user
+    ) AS users USING (user_id)
+    SEMI JOIN (
+        SELECT item_id FROM $rows GROUP BY item_id HAVING count(*) >= $min_per_item
+    ) AS items USING (item_id)
 """
-DROP_ITEMS_BELOW = """
-    DELETE FROM kept WHERE item_id IN (
-        SELECT item_id FROM kept GROUP BY item_id HAVING count(*) < ?
-    )
-"""
 
 
-def sample_users(db: DuckDBPyConnection, n_users: int) -> int:
-    """Keep the rows of `n_users` users; return how many rows went."""
-    return count(db, SAMPLE_USERS, [n_users])
+def sample_users(compute: Compute, name: str, rows: str, n_users: int) -> None:
+    """Make the table `name` of the rows of `n_users` users."""
+    compute.make(name, fill(SAMPLED, rows=rows, n_users=str(n_users)))
 
 
-def k_core(db: DuckDBPyConnection, k: int) -> int:
-    """Keep the largest set of rows in which each user and item has k; return how many rows went.
+def minimum_counts(
+    compute: Compute, name: str, rows: str, *, min_per_user: int, min_per_item: int
+) -> None:
+    """Make the table `name` of the rows whose user and item have enough rows in `rows`.
+
+    Counted once: what is left may have fewer, see `k_core`.
+    """
+    wanted = {"min_per_user": str(min_per_user), "min_per_item": str(min_per_item)}
+    compute.make(name, fill(FREQUENT, rows=rows, **wanted))
+
+
+def k_core(compute: Compute, name: str, rows: str, k: int) -> None:
+    """Make the table `name` of the largest set of rows in which each user and item has k.
 
     Rows are counted, not pairs: five purchases of one item are five.
 
-    Cost: rounds of two passes until nothing changes; some ten rounds on review data.
+    Cost: rounds of three passes until nothing changes; some ten rounds on review data.
     """
-    n_removed = 0
+    n_rows, left, nth = count_rows(compute, rows), rows, 0
     while True:
-        n_gone = count(db, DROP_USERS_BELOW, [k]) + count(db, DROP_ITEMS_BELOW, [k])
-        if n_gone == 0:
-            return n_removed
-        n_removed += n_gone
+        # By turns in two tables, because a table cannot be made of itself.
+        target = f"{name}_{nth % 2}"
+        minimum_counts(compute, target, left, min_per_user=k, min_per_item=k)
+        n_left = count_rows(compute, target)
+        if n_left == n_rows:
+            break
+        n_rows, left, nth = n_left, target, nth + 1
+    compute.make(name, f"SELECT * FROM {target}")
+    for nth in (0, 1):
+        compute.drop(f"{name}_{nth}")
+
+
+def count_rows(compute: Compute, table: str) -> int:
+    """Return how many rows a table has."""
+    return int(compute.rows(f"SELECT count(*) FROM {table}")[0][0])

@@ -59,14 +59,24 @@ class Compute(Protocol):
         """Make the table `name` of the rows of a SELECT, evaluated once."""
         ...
 
+    def drop(self, name: str) -> None:
+        """Forget a table, and give back what it takes."""
+        ...
+
     def rows(self, select: str) -> list[tuple[Any, ...]]:
         """Return the rows of a SELECT; for small results."""
         ...
 
-    def write(self, select: str, path: Path) -> None:
-        """Write the rows of a SELECT, in its order, as one Parquet file.
+    def write(self, source: str, *, columns: Mapping[str, str], order: str, path: Path) -> None:
+        """Write the rows of a SELECT as one Parquet file.
 
         The same rows give the same bytes, on every engine and machine: the last step is always
         the local engine's.
+
+        Args:
+            source: a SELECT with at least the columns that are written or ordered by.
+            columns: name -> type in the file, in the order of the file.
+            order: what the rows are ordered by; it must leave no ties between different rows.
+            path: of the file; its folder is made if need be.
         """
         ...

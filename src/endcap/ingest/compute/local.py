@@ -1,0 +1,174 @@
+"""The local engine: DuckDB on one machine, out of core beyond its memory limit.
+
+How a raw file becomes a table of text is in `local_text`; the steps of an ingest are SQL and stand
+elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from endcap.ingest.compute.local_csv import csv_records, read_csv
+from endcap.ingest.compute.local_json import json_records, read_json_lines
+from endcap.ingest.compute.protocol import Column
+from endcap.ingest.engine import blaming, connect, identifier, literal, plain_path
+from endcap.ingest.readers import RawTable
+from endcap.ingest.staging import Format
+
+# A whole number that some tool stored as a float names the same thing as before; beyond 2 ** 53 it
+# is no longer exact, and stays as it is.
+WHOLE_FLOAT = (
+    "CASE WHEN {column} = floor({column}) AND abs({column}) < 9007199254740992"
+    " THEN CAST(CAST({column} AS BIGINT) AS VARCHAR) ELSE CAST({column} AS VARCHAR) END"
+)
+TIME = "CASE WHEN isfinite({column}) THEN CAST(epoch_us({column}) AS VARCHAR) END"
+NESTED = "CAST(to_json({column}) AS VARCHAR)"
+WRITE = """
+    COPY (SELECT {columns} FROM ({source}) ORDER BY {order}) TO {path}
+    (FORMAT parquet, COMPRESSION zstd)
+"""
+
+
+class LocalCompute:
+    """DuckDB behind the protocol `Compute`; a context manager that closes it.
+
+    Args:
+        scratch: an empty folder for what does not fit into memory.
+        memory_limit: in DuckDB's notation; more is spilt to disk.
+    """
+
+    def __init__(self, scratch: Path, *, memory_limit: str) -> None:
+        self._scratch = scratch
+        self._faults: dict[Path, str] = {}
+        self._connection = connect(scratch, memory_limit=memory_limit)
+        self._db = self._connection.__enter__()
+
+    def __enter__(self) -> LocalCompute:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._connection.__exit__(None, None, None)
+
+    def read(self, name: str, table: RawTable, fields: Mapping[str, str]) -> None:
+        """Make the table of a raw file; see `Compute.read`."""
+        with blaming(table.file.original):
+            if table.file.format is Format.JSON_LINES:
+                read_json_lines(self._db, name, table, fields, scratch=self._scratch)
+            elif table.file.format is Format.PARQUET:
+                self.make(name, _parquet_rows(table, fields))
+            else:
+                faults = self._faults.setdefault(table.file.path, f"faults_{len(self._faults)}")
+                read_csv(self._db, name, table, fields, faults=faults)
+
+    def records(self, table: RawTable, rows: str) -> Iterator[tuple[int, str | None]]:
+        """Yield the raw text of some records; see `Compute.records`."""
+        with blaming(table.file.original):
+            if table.file.format is Format.JSON_LINES:
+                yield from json_records(table, [row for (row,) in self.rows(rows)])
+            elif table.file.format is Format.PARQUET:
+                yield from self.rows(_parquet_records(table, rows))
+            else:
+                yield from csv_records(self._db, table, rows, faults=self._faults[table.file.path])
+
+    def load(self, name: str, paths: Sequence[Path]) -> None:
+        """Make the table of Parquet files; see `Compute.load`."""
+        self.make(name, f"SELECT * FROM read_parquet([{_listed(paths)}])")
+
+    def put(self, name: str, columns: Mapping[str, Column]) -> None:
+        """Make a table of Python values; see `Compute.put`."""
+        selected = ", ".join(
+            f"unnest(?::{kind}[]) AS {identifier(column)}" for column, (kind, _) in columns.items()
+        )
+        values = [list(values) for _, values in columns.values()]
+        self._db.execute(f"CREATE OR REPLACE TABLE {identifier(name)} AS SELECT {selected}", values)
+
+    def make(self, name: str, select: str) -> None:
+        """Make the table of a SELECT; see `Compute.make`."""
+        self._db.execute(f"CREATE OR REPLACE TABLE {identifier(name)} AS {select}")
+
+    def drop(self, name: str) -> None:
+        """Forget a table; see `Compute.drop`."""
+        self._db.execute(f"DROP TABLE IF EXISTS {identifier(name)}")
+
+    def rows(self, select: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a SELECT; see `Compute.rows`."""
+        return self._db.execute(select).fetchall()
+
+    def write(self, source: str, *, columns: Mapping[str, str], order: str, path: Path) -> None:
+        """Write one Parquet file; see `Compute.write`."""
+        _write(self._db, source, columns=columns, order=order, path=path)
+
+
+def write_canonical(
+    parts: Sequence[Path], *, columns: Mapping[str, str], order: str, path: Path
+) -> None:
+    """Write what another engine left as Parquet files as one file, the bytes as if made here.
+
+    Args:
+        parts: Parquet files with the columns that are written or ordered by; at least one.
+        columns: as in `Compute.write`.
+        order: as in `Compute.write`.
+        path: of the new file.
+    """
+    with duckdb.connect() as db:
+        source = f"SELECT * FROM read_parquet([{_listed(parts)}])"
+        _write(db, source, columns=columns, order=order, path=path)
+
+
+def _write(
+    db: duckdb.DuckDBPyConnection,
+    source: str,
+    *,
+    columns: Mapping[str, str],
+    order: str,
+    path: Path,
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cast = ", ".join(
+        f"CAST({identifier(name)} AS {kind}) AS {identifier(name)}"
+        for name, kind in columns.items()
+    )
+    db.execute(WRITE.format(columns=cast, source=source, order=order, path=literal(str(path))))
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return ", ".join(literal(plain_path(path)) for path in paths)
+
+
+def _parquet_rows(table: RawTable, fields: Mapping[str, str]) -> str:
+    places = {name: table.columns.index(column) for name, column in fields.items()}
+    values = "".join(
+        f", {column_as_text(table, place)} AS {identifier(name)}" for name, place in places.items()
+    )
+    return f"""
+        SELECT file_row_number + 1 AS file_row, NULL::VARCHAR AS broken{values}
+        FROM read_parquet({literal(plain_path(table.file.path))}, file_row_number = true)
+    """
+
+
+def _parquet_records(table: RawTable, rows: str) -> str:
+    struct = ", ".join(
+        f"{literal(column)}: {column_as_text(table, place)}"
+        for place, column in enumerate(table.columns)
+    )
+    return f"""
+        SELECT file_row_number + 1, CAST(to_json({{{struct}}}) AS VARCHAR)
+        FROM read_parquet({literal(plain_path(table.file.path))}, file_row_number = true)
+        WHERE file_row_number + 1 IN ({rows}) ORDER BY file_row_number
+    """
+
+
+def column_as_text(table: RawTable, place: int) -> str:
+    """Return SQL that is a column of a Parquet file as text, the same for every writer of it."""
+    column, kind = identifier(table.columns[place]), table.types[place]
+    if kind in {"FLOAT", "DOUBLE"}:
+        return WHOLE_FLOAT.format(column=column)
+    if kind.startswith(("TIMESTAMP", "DATE")) and not (table.times_as_text and "ZONE" not in kind):
+        return TIME.format(column=column)
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
+        return NESTED.format(column=column)
+    return f"CAST({column} AS VARCHAR)"
