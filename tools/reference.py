@@ -39,7 +39,7 @@ def commands_page() -> str:
         "`endcap COMMAND --help` says the same at the terminal.",
         str(root.epilog).strip(),
     ]
-    for name, command in root.commands.items():
+    for name, command in verbs(root):
         arguments = [p for p in command.params if not p.opts[0].startswith("-")]
         usage = " ".join([f"endcap {name}", *(p.opts[0].upper() for p in arguments), "[OPTIONS]"])
         parts += [f"## {name}", str(command.help), f"```text\n{usage}\n```"]
@@ -47,6 +47,15 @@ def commands_page() -> str:
         if command.epilog:
             parts.append(command.epilog.strip())
     return page(parts)
+
+
+def verbs(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (name, command) of every command; one of a group is named with it: `group command`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
 
 
 def options(parameters: list[Any]) -> Iterator[tuple[str, ...]]:

@@ -115,9 +115,13 @@ def check_endcap(words):
         assert words[0] in ("--help", "--version")
         return
     assert words[0] in COMMANDS, f"endcap has no command {words[0]}"
-    known = {o for p in COMMANDS[words[0]].params for o in (*p.opts, *p.secondary_opts)}
-    used = {word.partition("=")[0] for word in words[1:] if word.startswith("--")}
-    assert used <= known | {"--help"}, f"endcap {words[0]} has no {used - known}"
+    command, *words = COMMANDS[words[0]], *words[1:]
+    if hasattr(command, "commands") and words and not words[0].startswith("--"):
+        assert words[0] in command.commands, f"endcap has no command {words[0]}"
+        command, *words = command.commands[words[0]], *words[1:]
+    known = {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
+    used = {word.partition("=")[0] for word in words if word.startswith("--")}
+    assert used <= known | {"--help"}, f"endcap {command.name} has no {used - known}"
 
 
 @pages
@@ -161,6 +165,8 @@ def test_a_dead_link_would_be_found(tmp_path):
         (check_make, ["demo", "DTAA=x"]),
         (check_endcap, ["no-such-command"]),
         (check_endcap, ["doctor", "--no-such-option"]),
+        (check_endcap, ["simulate", "no-such-command"]),
+        (check_endcap, ["simulate", "events", "--no-such-option"]),
     ],
 )
 def test_a_command_that_does_not_exist_would_be_found(check, words):

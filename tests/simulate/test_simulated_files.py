@@ -1,6 +1,7 @@
 """Same spec, same bytes; packed as named; whole or not at all; in constant memory."""
 
 import gzip
+import subprocess
 import sys
 import tracemalloc
 from dataclasses import replace
@@ -134,3 +135,11 @@ def test_a_million_users_and_ten_million_items_take_less_than_a_gigabyte():
         return [len(next(events)) for _ in range(3)]
 
     assert peak_bytes(first_blocks) < 2**30
+
+
+def test_simulating_needs_no_table_engine():
+    code = "import sys, endcap.simulate.write; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    loaded = {name.partition(".")[0] for name in result.stdout.split()}
+    assert "numpy" in loaded, result.stderr
+    assert not loaded & {"duckdb", "pandas", "pyarrow", "scipy", "torch", "isal", "pyspark"}

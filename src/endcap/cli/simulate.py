@@ -51,7 +51,11 @@ Scale = Annotated[
 ]
 Form = Annotated[
     Format | None,
-    typer.Option("--format", help="The form of the files; csv, or what the preset says."),
+    typer.Option(
+        "--format",
+        help="amazon-2014, amazon-2018, amazon-2023, retailrocket, csv or jsonl; csv, or what the "
+        "preset says.",
+    ),
 ]
 Days = Annotated[
     str | None, typer.Option("--days", help="How long it lasts; 365, or what the preset says.")

@@ -59,7 +59,7 @@ class ReviewWords:
         return mixed(user, seed=self._seed, purpose=_NAME) % np.uint64(len(self.names))
 
 
-class Amazon2014:
+class Amazon2014Lines:
     """Writes lines of `reviews_Electronics_5.json.gz` and its like."""
 
     header = b""
@@ -96,7 +96,7 @@ class Amazon2014:
         )
 
 
-class Amazon2018:
+class Amazon2018Lines:
     """Writes lines of `Electronics_5.json.gz` of the second release and its like."""
 
     header = b""
@@ -137,7 +137,7 @@ class Amazon2018:
         )
 
 
-class Amazon2023:
+class Amazon2023Lines:
     """Writes lines of `Electronics.jsonl.gz` of the third release and its like."""
 
     header = b""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from endcap.schema.errors import SettingsError
-from endcap.simulate.amazon import Amazon2014, Amazon2018, Amazon2023
+from endcap.simulate.amazon import Amazon2014Lines, Amazon2018Lines, Amazon2023Lines
 from endcap.simulate.block import Block
 from endcap.simulate.catalogue import Catalogue
 from endcap.simulate.events import SimulatedEvents
@@ -31,9 +31,9 @@ class LineWriter(Protocol):
 
 
 WRITERS: Mapping[Format, Callable[[EventSpec], LineWriter]] = {
-    Format.AMAZON_2014: Amazon2014,
-    Format.AMAZON_2018: Amazon2018,
-    Format.AMAZON_2023: Amazon2023,
+    Format.AMAZON_2014: Amazon2014Lines,
+    Format.AMAZON_2018: Amazon2018Lines,
+    Format.AMAZON_2023: Amazon2023Lines,
     Format.RETAILROCKET: RetailRocket,
     Format.CSV: PlainCsv,
     Format.JSONL: PlainJsonLines,
