@@ -20,6 +20,7 @@ from endcap.ingest.privacy.policy import (
     pseudonymise,
     refuse_identifiers,
 )
+from endcap.ingest.privacy.pseudonyms import BATCH
 from endcap.schema.errors import DataError, SettingsError
 from endcap.schema.pseudonym import pseudonym
 
@@ -95,6 +96,24 @@ class TestPseudonymise:
     @given(st.lists(st.text(min_size=1), max_size=30))
     def test_each_by_itself_and_in_order(self, ids):
         assert pseudonymise(ids, KEY) == [pseudonym(KEY, raw_id) for raw_id in ids]
+
+    @pytest.mark.parametrize("n_bytes", [32, 64, 65, 200])
+    def test_keys_of_any_length(self, n_bytes):
+        key = bytes(range(n_bytes))
+        assert pseudonymise(["ann", "\ud800", "b" * 500], key) == [
+            pseudonym(key, raw_id) for raw_id in ("ann", "\ud800", "b" * 500)
+        ]
+
+    def test_more_than_a_batch_and_nobody(self):
+        ids = [str(number) for number in range(BATCH + 3)]
+        made = pseudonymise(ids, KEY)
+        assert len(set(made)) == len(ids)
+        assert made[-3:] == [pseudonym(KEY, raw_id) for raw_id in ids[-3:]]
+        assert pseudonymise([], KEY) == []
+
+    def test_a_short_key_is_refused(self):
+        with pytest.raises(ValueError, match="32 bytes"):
+            pseudonymise(["ann"], KEY[:31])
 
     def test_an_event_log_from_before_and_after_hashing_was_switched_on(self):
         inside = pseudonym(KEY, "ann")

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from endcap.ingest.privacy.config import PrivacyConfig
 from endcap.ingest.privacy.keys import find_map_key
+from endcap.ingest.privacy.pseudonyms import pseudonymise
 from endcap.schema.errors import DataError
 from endcap.schema.pseudonym import N_BYTES, fingerprint, pseudonym, to_bytes, to_text
 
@@ -65,7 +66,8 @@ class IdentityMap:
         Raises:
             DataError: as `read`; or the map would be larger than 2 GiB.
         """
-        fresh = {pseudonym(self.id_key, raw_id): raw_id for raw_id in raw_ids}
+        distinct = list(dict.fromkeys(raw_ids))
+        fresh = dict(zip(pseudonymise(distinct, self.id_key), distinct, strict=True))
         with _alone(self.path):
             known = self.read()
             n_new = len(fresh.keys() - known.keys())

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from endcap.ingest.privacy.config import PrivacyConfig, Rule, UserIdPolicy
 from endcap.ingest.privacy.generalise import described, expression
 from endcap.ingest.privacy.identifiers import looks_like_identifier
+from endcap.ingest.privacy.pseudonyms import pseudonymise
 from endcap.schema.errors import DataError, SettingsError
-from endcap.schema.pseudonym import Pseudonyms, column_key
+from endcap.schema.pseudonym import column_key
 
 __all__ = [
     "PrivacyPolicy",
@@ -115,21 +116,6 @@ def policy_of(
         is_explicit=said is not None,
         not_personal=(*config.not_personal, *table.not_personal),
     )
-
-
-def pseudonymise(ids: Sequence[str], key: bytes, *, keep_pseudonyms: bool = False) -> list[str]:
-    """Return the pseudonym of each id, in order.
-
-    Args:
-        ids: best distinct ones; each is hashed.
-        key: of the ids, or `column_key` of a column.
-        keep_pseudonyms: leave alone what has the form of a pseudonym. For the event log: a server
-            wrote pseudonyms into it, and raw ids before hashing was switched on.
-
-    Cost: about 4 s for a million ids.
-    """
-    pseudonyms = Pseudonyms(key)
-    return list(map(pseudonyms.in_the_log if keep_pseudonyms else pseudonyms.of, ids))
 
 
 def refuse_identifiers(
