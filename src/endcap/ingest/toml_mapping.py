@@ -125,7 +125,10 @@ class Refusal(_Part):
 
 
 class GivenMapping(_Part):
-    """All that a caller says of a data set; empty where nothing is said."""
+    """All that a caller says of a data set; empty where nothing is said.
+
+    privacy: the table `[privacy]`; `privacy.policy` says what may stand there.
+    """
 
     file: FileForm = FileForm()
     interactions: InteractionColumns = InteractionColumns()
@@ -133,6 +136,7 @@ class GivenMapping(_Part):
     items: ItemColumns = ItemColumns()
     users: dict[str, Column] = {}
     refuse: tuple[Refusal, ...] = ()
+    privacy: dict[str, Any] = {}
 
     @field_validator("kinds")
     @classmethod
