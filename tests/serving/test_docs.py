@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from endcap.serving import wire
+from endcap.serving import wire, wire_features
 from endcap.serving.openapi import as_3_0
 
 MODELS = [
     model
-    for model in vars(wire).values()
+    for model in (*vars(wire).values(), *vars(wire_features).values())
     if isinstance(model, type)
     and issubclass(model, wire.BaseModel)
     and "example" in (model.model_config.get("json_schema_extra") or {})
@@ -38,6 +38,7 @@ async def test_every_route_for_programs_is_described(description):
         "/v1/items/{item_id}/similar",
         "/v1/events",
         "/v1/slates/{request_id}",
+        "/v1/users/{user_id}/features",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -30,6 +30,7 @@ from endcap.serving.wire import (
     SimilarOut,
     SlateOut,
 )
+from endcap.serving.wire_features import UserFeaturesOut
 
 router = APIRouter(prefix="/v1")
 
@@ -153,6 +154,31 @@ async def slate(
             Problem(404, "No page with this request id is known here.", name="unknown-slate")
         )
     return _json({**found, "user_id": shop.door.outside(found["user_id"])})
+
+
+@router.get(
+    "/users/{user_id:path}/features",
+    summary="What is believed about a visitor now",
+    responses={200: {"model": UserFeaturesOut}, **problems(422)},
+    tags=["visitors"],
+)
+async def user_features(request: Request, user_id: UserPath) -> Response:
+    """The features of any visitor, the latest event included; an unknown one is no error."""
+    shop = shop_of(request)
+    _check("user_id", user_id)
+    inside, now_us = shop.door.inside(user_id), shop.now_us()
+    found = shop.beliefs.about(inside, shop.bundle.data_time(now_us))
+    return _json(
+        {
+            "user_id": user_id,
+            "visitor": shop.beliefs.visitor(inside),
+            "bundle_id": shop.bundle.bundle_id,
+            "ts": now_us,
+            "window_days": shop.beliefs.spec.window_days,
+            "features": shop.beliefs.told(found),
+            "incomplete": sorted(found.incomplete),
+        }
+    )
 
 
 async def take(shop: Shop, body: object) -> Receipt:

@@ -25,6 +25,7 @@ from endcap.schema.errors import SettingsError, StoreError
 from endcap.schema.protocols import Cache
 from endcap.serving import api, operations, shopfront
 from endcap.serving.answers import Answers, Lifetimes
+from endcap.serving.beliefs import Beliefs
 from endcap.serving.config import ServingConfig
 from endcap.serving.context import Shop
 from endcap.serving.door import user_ids_of
@@ -133,6 +134,7 @@ def _shop(
             now_us=now_us,
             lifetimes=Lifetimes(page_s=config.page_ttl_s, similar_s=config.similar_ttl_s),
         ),
+        beliefs=Beliefs(engine.bundle, engine.state),
         labels=Labels(engine.bundle),
         metrics=metrics,
         shoppers=Shoppers(engine.bundle),

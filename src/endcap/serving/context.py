@@ -19,6 +19,7 @@ from endcap.feedback.state import LiveState
 from endcap.schema.events import Event
 from endcap.schema.pseudonym import Door
 from endcap.serving.answers import Answers
+from endcap.serving.beliefs import Beliefs
 from endcap.serving.config import ServingConfig
 from endcap.serving.envelope import new_request_id
 from endcap.serving.labels import Labels
@@ -31,6 +32,7 @@ class Shop:
     """Everything that a handler may ask.
 
     now_us: the wall clock, UTC microseconds.
+    beliefs: what is known about single visitors, as features.
     labels, shoppers: the words for items and for known users.
     door: between the ids of callers and those inside; `intake` passes it by itself.
     """
@@ -42,6 +44,7 @@ class Shop:
     door: Door
     impressions: Impressions
     answers: Answers
+    beliefs: Beliefs
     labels: Labels
     metrics: ServingMetrics
     shoppers: Shoppers

@@ -20,12 +20,14 @@ Home pages for every visitor of a shop, and the way to tell what the visitors di
 1. `GET /v1/home/{user_id}` gives shelves of items, each with a reason.
 2. `POST /v1/events` tells what the visitor did; the next page knows it.
 3. `GET /v1/slates/{request_id}` says what was shown on an earlier page, and why.
+4. `GET /v1/users/{user_id}/features` says what is believed about a visitor now.
 
 Errors are problem details (RFC 9457).
 """
 _TAGS = [
     {"name": "pages", "description": "What visitors see."},
     {"name": "events", "description": "What visitors do."},
+    {"name": "visitors", "description": "What is known about them."},
     {"name": "operations", "description": "For those who run the server."},
 ]
 
