@@ -162,6 +162,27 @@ def test_lists_of_attributes_are_brand_and_categories(tmp_path: Path) -> None:
     ]
 
 
+def test_metadata_may_come_as_parquet(tmp_path: Path) -> None:
+    product = (
+        "SELECT 'B' || n AS parent_asin, 'Girl''s &amp; Co' AS title, 'All Beauty' AS "
+        "main_category, 'Acme' AS store, '$5.00 - $9.99' AS price, ['Hair', 'Combs'] AS "
+        "categories, {'hi_res': [NULL, 'h2'], 'large': ['l1', 'l2']} AS images, "
+        '\'{"Brand": "x"}\' AS details FROM range(3) t(n)'
+    )
+    review = "SELECT 'u' AS user_id, 'B1' AS item_id, 1500000000 AS ts"
+    with duckdb.connect() as db:
+        for name, query in (("meta", product), ("log", review)):
+            db.execute(f"COPY ({query}) TO '{tmp_path}/{name}.parquet' (FORMAT parquet)")
+    (recipe,) = find_sources([str(tmp_path)], downloads=tmp_path)
+    assert recipe.items_reading.converter is None
+    made = derive(recipe.items_reading, tmp_path / "made.parquet", scratch=tmp_path)
+    assert [row["parent_asin"] for row in rows_of(made.path)] == ["B0", "B1", "B2"]
+    assert rows_of(made.path)[0] == {
+        "parent_asin": "B0", "title": "Girl's & Co", "department": "Hair", "category": "Combs",
+        "brand": "Acme", "price": "5.0", "currency": "USD", "image": "l1",
+    }  # fmt: skip
+
+
 def test_sessions_are_opened_in_order(tmp_path: Path) -> None:
     with duckdb.connect() as db:
         db.execute(

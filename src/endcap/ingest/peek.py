@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from endcap.ingest.convert import CONVERTERS
-from endcap.ingest.packing import Packing, lines, open_bytes
+from endcap.ingest.packing import SUFFIXES, Packing, lines, open_bytes
 from endcap.ingest.readers import RawTable, first_records, open_table
 from endcap.ingest.shapes import UNSAID, Dialect
 from endcap.ingest.staging import FORMATS, Format, StagedFile, form
@@ -66,12 +66,10 @@ def peek(path: Path, *, dialect: Dialect = UNSAID) -> Peek:
 
 def sniff(path: Path) -> Format | None:
     """Return the form that the first bytes show; None if the name of the file tells it."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in {".gz", ".zst", ".zstd"}:
-        suffixes.pop()
-    if (suffixes and suffixes[-1] in FORMATS) or not path.is_file():
+    packing = SUFFIXES.get(path.suffix.lower(), Packing.NONE)
+    named = path if packing is Packing.NONE else path.with_suffix("")
+    if named.suffix.lower() in FORMATS or not path.is_file():
         return None
-    packing = _packing(path)
     with open_bytes(path, packing) as stream:
         return form_of_bytes(stream.read(SNIFFED_BYTES))
 
@@ -86,13 +84,6 @@ def form_of_bytes(head: bytes) -> Format | None:
         return Format.JSON_LINES
     first = head.split(b"\n", 1)[0]
     return Format.TSV if first.count(b"\t") > first.count(b",") else Format.CSV
-
-
-def _packing(path: Path) -> Packing:
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return Packing.GZIP
-    return Packing.ZSTD if suffix in {".zst", ".zstd"} else Packing.NONE
 
 
 def _looked_at(table: RawTable, dialect: Dialect, converter: str | None = None) -> Peek:

@@ -1,90 +1,116 @@
-"""The data sets that Endcap knows by name, and how a name or a path becomes files with rules."""
+"""From what a person names (a data set, files, a folder, standard input) to recipes.
+
+Which formats there are is data in `shapes`, which data sets have a name in `named_sets`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import glob
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from endcap.ingest import complete_journey
-from endcap.ingest.download import download
-from endcap.ingest.mapping import ITEM_PREFIX, check_roles
+from endcap.ingest.archives import unpack
+from endcap.ingest.named_sets import METADATA, NAMED_SETS, NamedSet, RemoteFile, fetch
+from endcap.ingest.peek import SNIFFED_BYTES, form_of_bytes
+from endcap.ingest.recipe import Published, Recipe, explain
+from endcap.ingest.resolve import recipes_of
+from endcap.ingest.shapes import Holds
+from endcap.ingest.staging import Format
+from endcap.ingest.survey import Finding, data_files, look_for, survey
+from endcap.ingest.toml_mapping import GivenMapping, mapping_of_pairs
 from endcap.schema.errors import DataError, SettingsError
 
+__all__ = [
+    "NAMED_SETS",
+    "SOURCE_NAMES",
+    "STDIN",
+    "NamedSet",
+    "Published",
+    "Recipe",
+    "RemoteFile",
+    "explain",
+    "find_sources",
+]
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The size of a data set as its publishers state it."""
-
-    n_rows: int
-    n_users: int
-    n_items: int
-
-
-@dataclass(frozen=True, slots=True)
-class NamedSet:
-    """A public data set that can be fetched.
-
-    urls: the same file at several places, tried in order.
-    """
-
-    name: str
-    title: str
-    urls: tuple[str, ...]
-    published: Published
-    mapping: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Which files to read and by which rules.
-
-    items: the catalogue, if there is one.
-    available_days: see `catalogue.complete_from_rows`.
-    notes: rules of this data set, for people who read the manifest.
-    """
-
-    name: str
-    interactions: Path
-    items: Path | None
-    mapping: Mapping[str, str]
-    available_days: int | None = None
-    published: Published | None = None
-    notes: tuple[str, ...] = ()
-
-
-AMAZON_MAPPING = {
-    "user_id": "reviewerID",
-    "item_id": "asin",
-    "value": "overall",
-    "ts": "unixReviewTime",
-    "kind": "rating",
-}
-NAMED_SETS = {
-    entry.name: entry
-    for entry in (
-        NamedSet(
-            name="amazon-electronics-2014",
-            title="Amazon reviews of electronics to July 2014, 5-core (McAuley et al. 2015)",
-            urls=(
-                "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles/reviews_Electronics_5.json.gz",
-            ),
-            published=Published(1_689_188, 192_403, 63_001),
-            mapping=AMAZON_MAPPING,
-        ),
-        NamedSet(
-            name="amazon-electronics-2018",
-            title="Amazon reviews of electronics to October 2018, 5-core (Ni et al. 2019)",
-            urls=(
-                "https://jmcauley.ucsd.edu/data/amazon_v2/categoryFilesSmall/Electronics_5.json.gz",
-                "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2/categoryFilesSmall/Electronics_5.json.gz",
-            ),
-            published=Published(6_738_382, 728_678, 159_748),
-            mapping=AMAZON_MAPPING,
-        ),
-    )
-}
 SOURCE_NAMES = (complete_journey.NAME, *NAMED_SETS)
+STDIN = "-"
+DEMOGRAPHICS_FILE = "demographics.parquet"
+CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What `find_sources` was asked for besides the sources."""
+
+    downloads: Path
+    scratch: Path
+    given: GivenMapping
+    items: Finding | None
+    users: Finding | None
+    stdin: BinaryIO | None
+
+
+def find_sources(
+    sources: Sequence[str],
+    *,
+    downloads: Path,
+    mapping: GivenMapping | None = None,
+    items_file: Path | None = None,
+    users_file: Path | None = None,
+    scratch: Path | None = None,
+    file_format: str | None = None,
+    stdin: BinaryIO | None = None,
+) -> list[Recipe]:
+    """Return how to read each file of interactions that the sources have, in their order.
+
+    Files that are named one by one, and what a glob or a folder holds, are looked at together:
+    a catalogue among them is the catalogue of all of them.
+
+    Args:
+        sources: names of `SOURCE_NAMES` (`+meta` behind one of Amazon fetches the metadata too),
+            files, zip files, folders, globs, or `-` for standard input.
+        downloads: where fetched files lie.
+        mapping: what is known of the columns; goes before what a known format says.
+        items_file: the catalogue.
+        users_file: attributes of users.
+        scratch: where standard input is copied to and zip files are unpacked; `downloads` when
+            None.
+        file_format: of standard input, and of files whose names do not tell.
+        stdin: what `-` stands for.
+
+    Raises:
+        DataError: a source is unknown, or no file of interactions is in it.
+        SettingsError: a mapping or a second file fits nothing.
+        DownloadError: a named set could not be fetched.
+    """
+    given = _with_format(mapping or GivenMapping(), file_format)
+    search = _Search(
+        downloads=downloads,
+        scratch=scratch or downloads,
+        given=given,
+        items=look_for(items_file, Holds.ITEMS, given) if items_file else None,
+        users=look_for(users_file, Holds.USERS, given) if users_file else None,
+        stdin=stdin,
+    )
+    recipes: list[Recipe] = []
+    loose: list[Path] = []
+    for source in sources:
+        files = _loose_files(source, search)
+        if files is not None:
+            loose.extend(files)
+            continue
+        recipes.extend(_loose_recipes(loose, search))
+        loose = []
+        recipes.extend(_find(source, search))
+    recipes.extend(_loose_recipes(loose, search))
+    if not recipes:
+        raise DataError("no source is named", mend=f"Known names: {', '.join(SOURCE_NAMES)}")
+    return recipes
 
 
 def find_source(
@@ -94,55 +120,155 @@ def find_source(
     mapping: Mapping[str, str] | None = None,
     items_file: Path | None = None,
 ) -> Recipe:
-    """Return the recipe of a named data set, fetched if it is not here yet, or of a file.
+    """Return the first recipe of one source; see `find_sources`."""
+    return find_sources(
+        [source],
+        downloads=downloads,
+        mapping=mapping_of_pairs(mapping or {}),
+        items_file=items_file,
+    )[0]
 
-    Args:
-        source: one of `SOURCE_NAMES`, or a path.
-        downloads: where fetched files lie.
-        mapping: role -> column, see `mapping`; goes before what a named set says.
-        items_file: a catalogue to go with the file.
 
-    Raises:
-        DataError: there is neither such a name nor such a file.
-        SettingsError: a catalogue is given or mapped where none is read.
-        DownloadError: the named set could not be fetched.
-    """
-    given = dict(mapping or {})
-    check_roles(given)
-    if source == complete_journey.NAME:
-        if items_file is not None:
-            raise SettingsError(
-                f"{source} has a catalogue of its own", where="--items", mend="Leave it out"
-            )
-        transactions, products = complete_journey.find_files()
-        return Recipe(
-            name=source,
-            interactions=transactions,
-            items=products,
-            mapping={**complete_journey.MAPPING, **given},
-            available_days=complete_journey.AVAILABLE_DAYS,
-            notes=complete_journey.NOTES,
-        )
-    if items_file is None and (roles := [role for role in given if role.startswith(ITEM_PREFIX)]):
+def _with_format(given: GivenMapping, file_format: str | None) -> GivenMapping:
+    if file_format is None:
+        return given
+    if file_format not in set(Format):
         raise SettingsError(
-            f"{', '.join(roles)} would be read from a catalogue, and none is given",
-            where="--map",
-            mend="Name its file: --items FILE",
+            f"{file_format!r} is not a form of files",
+            where="--format",
+            mend=f"Known: {', '.join(Format)}",
         )
-    if source in NAMED_SETS:
-        entry = NAMED_SETS[source]
-        return Recipe(
-            name=source,
-            interactions=download(entry.urls, downloads, name=source),
-            items=items_file,
-            mapping={**entry.mapping, **given},
-            published=entry.published,
-            notes=(entry.title,),
-        )
+    file = given.file.model_copy(update={"format": Format(file_format)})
+    return given.model_copy(update={"file": file})
+
+
+def _loose_files(source: str, search: _Search) -> list[Path] | None:
+    """Return the files that a source names one by one; None for a set, a zip file or a folder."""
+    if source == STDIN:
+        return [_copy_stdin(search)]
+    if _entry(source) is not None or source == complete_journey.NAME:
+        return None
     path = Path(source).expanduser()
-    if not path.exists():
+    if path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip"):
+        return None
+    if path.exists():
+        return [path]
+    found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
+    files = [file for file in found if file.is_file()]
+    if not files:
         raise DataError(
             f"{source!r} is neither a file nor a data set known by name",
             mend=f"Known names: {', '.join(SOURCE_NAMES)}",
         )
-    return Recipe(name=path.name, interactions=path, items=items_file, mapping=given)
+    return files
+
+
+def _loose_recipes(files: Sequence[Path], search: _Search) -> list[Recipe]:
+    if not files:
+        return []
+    findings = survey(files, search.given, forgiving=False)
+    if len(files) == 1 and findings[0].holds is not Holds.INTERACTIONS:
+        # The caller says that it is one; what it lacks is said when its roles are asked for.
+        findings = [replace(findings[0], holds=Holds.INTERACTIONS, shape=None)]
+    elif not any(finding.holds is Holds.INTERACTIONS for finding in findings):
+        raise _no_interactions(findings, where=", ".join(file.name for file in files[:10]))
+    return recipes_of(findings, search.given, items=search.items, users=search.users)
+
+
+def _find(source: str, search: _Search) -> list[Recipe]:
+    if source == complete_journey.NAME:
+        return [_complete_journey(search)]
+    entry = _entry(source)
+    if entry is not None:
+        return _named(entry, search, with_metadata=source.endswith(METADATA))
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _folder(path, data_files(path), search)
+    folder = unpack(path, search.scratch)
+    return _folder(path, data_files(folder, deep=True), search)
+
+
+def _folder(folder: Path, files: Sequence[Path], search: _Search) -> list[Recipe]:
+    findings = survey(files, search.given, forgiving=True)
+    if not any(finding.holds is Holds.INTERACTIONS for finding in findings):
+        raise _no_interactions(findings, where=str(folder))
+    recipes = recipes_of(findings, search.given, items=search.items, users=search.users)
+    return [replace(recipe, name=f"{folder.name}/{recipe.name}") for recipe in recipes]
+
+
+def _no_interactions(findings: Sequence[Finding], *, where: str) -> DataError:
+    listed = "; ".join(
+        f"{finding.path.name}: {finding.why_not or f'holds {finding.holds}'}"
+        for finding in findings[:10]
+    )
+    return DataError(
+        f"no file of interactions is among them: {listed}",
+        where=where,
+        mend="Say which columns are which with --map or --mapping",
+    )
+
+
+def _entry(source: str) -> NamedSet | None:
+    entry = NAMED_SETS.get(source.removesuffix(METADATA))
+    return None if entry is None or (source.endswith(METADATA) and not entry.metadata) else entry
+
+
+def _named(entry: NamedSet, search: _Search, *, with_metadata: bool) -> list[Recipe]:
+    files: list[Path] = []
+    for path in fetch(entry, search.downloads, with_metadata=with_metadata):
+        if path.suffix.lower() == ".zip":
+            files.extend(data_files(unpack(path, path.parent), deep=True))
+        else:
+            files.append(path)
+    findings = survey(files, search.given, forgiving=len(files) > 2)
+    if not any(finding.holds is Holds.INTERACTIONS for finding in findings):
+        raise _no_interactions(findings, where=entry.name)
+    recipes = recipes_of(findings, search.given, items=search.items, users=search.users)
+    return [
+        replace(
+            recipe,
+            name=entry.name,
+            published=entry.published if len(recipes) == 1 else None,
+            notes=(entry.title, *entry.notes, f"Terms: {entry.licence}", *recipe.notes),
+        )
+        for recipe in recipes
+    ]
+
+
+def _complete_journey(search: _Search) -> Recipe:
+    if search.items is not None or search.given.item_columns():
+        raise SettingsError(
+            f"{complete_journey.NAME} has a catalogue of its own",
+            where="--items",
+            mend="Leave it out",
+        )
+    transactions, products = complete_journey.find_files()
+    people = transactions.with_name(DEMOGRAPHICS_FILE)
+    users = people if people.is_file() else None
+    return Recipe(
+        name=complete_journey.NAME,
+        interactions=transactions,
+        items=products,
+        mapping={**complete_journey.MAPPING, **search.given.interaction_columns()},
+        available_days=complete_journey.AVAILABLE_DAYS,
+        notes=complete_journey.NOTES,
+        users=users,
+        users_mapping={"user_id": "household_id"} if users else {},
+        explanation=("a named set with rules of its own",),
+    )
+
+
+def _copy_stdin(search: _Search) -> Path:
+    """Return a copy of standard input whose name tells what it is."""
+    stdin = search.stdin or sys.stdin.buffer
+    head = stdin.read(SNIFFED_BYTES)
+    if not head.strip():
+        raise DataError("nothing came through standard input", where=STDIN)
+    packed = {b"\x1f\x8b": ".gz", b"\x28\xb5": ".zst"}.get(head[:2], "")
+    known = search.given.file.format or (None if packed else form_of_bytes(head))
+    search.scratch.mkdir(parents=True, exist_ok=True)
+    copy = search.scratch / f"stdin{f'.{known}' if known else ''}{packed}"
+    with copy.open("wb") as out:
+        out.write(head)
+        shutil.copyfileobj(stdin, out, CHUNK_BYTES)
+    return copy

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from endcap.ingest.convert.tables import converted
 from endcap.ingest.mapping import interaction_roles, is_positional, item_roles
 from endcap.ingest.peek import Peek, peek
 from endcap.ingest.shapes import Dialect, Holds, Reading, Shape, recognise_any
+from endcap.ingest.staging import Format
 from endcap.ingest.toml_mapping import GivenMapping
 from endcap.schema.errors import DataError
 
@@ -38,14 +40,19 @@ class Finding:
         if self.peek is None:
             return Reading()
         dialect, shape = self.peek.dialect, self.shape
+        converter, select = self.peek.converter, None
         if shape is not None:
             dialect = _over(shape.dialect, dialect)
+            converter, select = shape.converter or converter, shape.select
+            if shape.converter and dialect.format is not Format.JSON_LINES:
+                columns = [*shape.mapping.values(), *shape.item_mapping.values()]
+                converter, select = None, converted(shape.converter, columns)
         return Reading(
             dialect=dialect,
             shape=shape,
-            converter=(shape.converter if shape else None) or self.peek.converter,
-            select=shape.select if shape else None,
-            tables={"source": (self.path,)} if shape and shape.select else {},
+            converter=converter,
+            select=select,
+            tables={"source": (self.path,)} if select else {},
         )
 
 

@@ -6,13 +6,14 @@ The SQL stands in the shape; this runs it once, whatever engine the ingest itsel
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from duckdb import DuckDBPyConnection
 
+from endcap.ingest.convert import CONVERTERS, Converter
 from endcap.ingest.engine import blaming, connect, count, fill, identifier, literal, plain_path
 from endcap.ingest.readers import MAX_LINE_BYTES, open_table
 from endcap.ingest.shapes.shape import UNSAID, Dialect, Reading
@@ -60,7 +61,8 @@ class DerivedTable:
 def derive(reading: Reading, target: Path, *, scratch: Path) -> DerivedTable:
     """Return the Parquet file that the SQL of a reading makes of its files.
 
-    The SQL may use `unescape_html`, which turns `&amp;` into an ampersand.
+    The SQL may use `unescape_html`, which turns `&amp;` into an ampersand, and each of
+    `CONVERTERS` as a function from JSON text to JSON text.
 
     Args:
         reading: with a `select`; each relation it names is in `tables`, and an empty table
@@ -76,7 +78,7 @@ def derive(reading: Reading, target: Path, *, scratch: Path) -> DerivedTable:
     companions = reading.shape.companions if reading.shape else {}
     n_faulty = 0
     with connect(scratch) as db, TemporaryDirectory(dir=scratch) as copies:
-        db.create_function("unescape_html", html.unescape, ["VARCHAR"], "VARCHAR")
+        _create_functions(db)
         for name, paths in reading.tables.items():
             dialect = reading.dialect if name == "source" else UNSAID
             n_faulty += create_relation(db, name, paths, dialect=dialect, scratch=Path(copies))
@@ -88,6 +90,31 @@ def derive(reading: Reading, target: Path, *, scratch: Path) -> DerivedTable:
             db.execute(fill(WRITE, select=reading.select, path=literal(str(target))))
         n_rows = count(db, f"SELECT count(*) FROM read_parquet({literal(plain_path(target))})")
     return DerivedTable(target, n_rows, n_faulty)
+
+
+def converted(converter: str, columns: Sequence[str]) -> str:
+    """Return SQL that applies a converter of lines to the rows of a table that is no text.
+
+    Args:
+        converter: a name in `CONVERTERS`.
+        columns: of the result; keys of the objects that the converter makes.
+    """
+    fields = ", ".join(
+        f"json_extract_string(made, {literal('/' + name)}) AS {identifier(name)}"
+        for name in dict.fromkeys(columns)
+    )
+    made = f"SELECT {converter}(CAST(to_json(source) AS VARCHAR)) AS made FROM source"
+    return f"SELECT {fields} FROM ({made})"
+
+
+def _create_functions(db: DuckDBPyConnection) -> None:
+    db.create_function("unescape_html", html.unescape, ["VARCHAR"], "VARCHAR")
+    for name, convert in CONVERTERS.items():
+        db.create_function(name, _of_text(convert), ["VARCHAR"], "VARCHAR")
+
+
+def _of_text(convert: Converter) -> Callable[[str], str]:
+    return lambda text: next(convert(iter([text.encode()]))).decode()
 
 
 def create_relation(
