@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from endcap.ingest.privacy.config import PrivacyConfig
 from endcap.ingest.privacy.keys import find_map_key
-from endcap.ingest.privacy.pseudonyms import pseudonymise
+from endcap.ingest.privacy.pseudonyms import digests
 from endcap.schema.errors import DataError
-from endcap.schema.pseudonym import N_BYTES, fingerprint, pseudonym, to_bytes, to_text
+from endcap.schema.pseudonym import N_BYTES, fingerprint, to_text
 
 FOLDER = "identities"
 SUFFIX = ".aesgcm"
@@ -56,9 +56,7 @@ class IdentityMap:
         Raises:
             DataError: the file was changed, belongs to another key, or is of another version.
         """
-        if not self.path.exists():
-            return {}
-        return dict(_records(self._opened(self.path.read_bytes())))
+        return {to_text(digest): raw_id for digest, raw_id in self._known().items()}
 
     def merge(self, raw_ids: Iterable[str]) -> int:
         """Add ids, and return how many of them were new.
@@ -67,9 +65,9 @@ class IdentityMap:
             DataError: as `read`; or the map would be larger than 2 GiB.
         """
         distinct = list(dict.fromkeys(raw_ids))
-        fresh = dict(zip(pseudonymise(distinct, self.id_key), distinct, strict=True))
+        fresh = dict(zip(digests(distinct, self.id_key), distinct, strict=True))
         with _alone(self.path):
-            known = self.read()
+            known = self._known()
             n_new = len(fresh.keys() - known.keys())
             if n_new:
                 self._write({**known, **fresh})
@@ -82,14 +80,21 @@ class IdentityMap:
             DataError: as `read`.
         """
         with _alone(self.path):
-            known = self.read()
-            if known.pop(pseudonym(self.id_key, raw_id), None) is None:
+            known = self._known()
+            (digest,) = digests([raw_id], self.id_key)
+            if known.pop(digest, None) is None:
                 return False
             self._write(known)
         return True
 
-    def _write(self, known: Mapping[str, str]) -> None:
-        plain = b"".join(_record(name, known[name]) for name in sorted(known))
+    def _known(self) -> dict[bytes, str]:
+        """Return the 16 bytes of each pseudonym -> its id."""
+        if not self.path.exists():
+            return {}
+        return dict(_records(self._opened(self.path.read_bytes())))
+
+    def _write(self, known: Mapping[bytes, str]) -> None:
+        plain = b"".join(_record(digest, known[digest]) for digest in sorted(known))
         if len(plain) > MAX_PLAIN_BYTES:
             raise DataError(
                 "the map of ids would be larger than 2 GiB, which one seal cannot cover",
@@ -169,20 +174,20 @@ def derive(secret: bytes, fingerprint_hex: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret)
 
 
-def _record(name: str, raw_id: str) -> bytes:
+def _record(digest: bytes, raw_id: str) -> bytes:
     text = raw_id.encode("utf-8", "surrogatepass")
     if len(text) >= 256**N_LENGTH_BYTES:
         raise DataError("an id of more than 65,535 bytes is no id", where="map of ids")
-    return to_bytes(name) + len(text).to_bytes(N_LENGTH_BYTES, "big") + text
+    return digest + len(text).to_bytes(N_LENGTH_BYTES, "big") + text
 
 
-def _records(plain: bytes) -> Iterator[tuple[str, str]]:
-    view, at = memoryview(plain), 0
-    while at < len(view):
-        name, at = to_text(bytes(view[at : at + N_BYTES])), at + N_BYTES
-        length, at = int.from_bytes(view[at : at + N_LENGTH_BYTES], "big"), at + N_LENGTH_BYTES
-        raw_id, at = bytes(view[at : at + length]).decode("utf-8", "surrogatepass"), at + length
-        yield name, raw_id
+def _records(plain: bytes) -> Iterator[tuple[bytes, str]]:
+    at = 0
+    while at < len(plain):
+        text = at + N_BYTES + N_LENGTH_BYTES
+        after = text + int.from_bytes(plain[at + N_BYTES : text], "big")
+        yield plain[at : at + N_BYTES], plain[text:after].decode("utf-8", "surrogatepass")
+        at = after
 
 
 @contextmanager

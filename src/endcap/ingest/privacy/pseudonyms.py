@@ -6,7 +6,7 @@ What a pseudonym is stands in `endcap.schema.pseudonym`; the two are held togeth
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def pseudonymise(ids: Sequence[str], key: bytes, *, keep_pseudonyms: bool = Fals
     made: list[str] = []
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
-        made += _as_text(b"".join(_digests(batch, key)))
+        made += _as_text(b"".join(digests(batch, key)))
     if keep_pseudonyms:
         return [
             raw_id if is_pseudonym(raw_id) else name for raw_id, name in zip(ids, made, strict=True)
@@ -46,11 +46,12 @@ def pseudonymise(ids: Sequence[str], key: bytes, *, keep_pseudonyms: bool = Fals
     return made
 
 
-def _digests(ids: Sequence[str], key: bytes) -> Iterator[bytes]:
-    """Yield the first 16 bytes of the HMAC-SHA256 of each id; the key is taken in only once.
+def digests(ids: Iterable[str], key: bytes) -> Iterator[bytes]:
+    """Yield the 16 bytes of the pseudonym of each id.
 
     Source: RFC 2104.
     """
+    # The key is taken in once, not for each id.
     block = key if len(key) <= _BLOCK_BYTES else hashlib.sha256(key).digest()
     block = block.ljust(_BLOCK_BYTES, b"\x00")
     inner = hashlib.sha256(bytes(byte ^ _INNER for byte in block))
