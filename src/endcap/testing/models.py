@@ -7,6 +7,7 @@ real data.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -80,6 +81,21 @@ def checkerboard(size: int = BOARD_SIZE) -> Dataset:
         users, np.concatenate([np.arange(n) for n in np.bincount(users)])
     ]
     return dataset(users, items, START_US + (day // 2) * DAY_US, n_users=size + 1, n_items=size + 1)
+
+
+def checkerboard_of_refusals() -> Dataset:
+    """Return the checkerboard whose users each refuse two items, of those they would be shown.
+
+    One is of their own number, the best unseen one; the other, two further on, they have had.
+    """
+    data = checkerboard()
+    users = np.repeat(np.arange(BOARD_SIZE, dtype=np.int32), 2)
+    items = (users + np.tile(np.array([0, 2], dtype=np.int32), BOARD_SIZE)) % BOARD_SIZE
+    ts = np.full(len(users), data.end_us, dtype=np.int64)
+    no = dataset(users, items, ts, n_users=data.n_users, n_items=data.n_items).interactions
+    kind = _frozen(np.full(len(no), KIND_CODES[Kind.DISLIKE], dtype=np.uint8))
+    weight = _frozen(np.full(len(no), -1, dtype=np.float32))
+    return replace(data, refusals=replace(no, kind=kind, weight=weight))
 
 
 def planted_tastes(rng: np.random.Generator) -> tuple[Dataset, NDArray[np.int32]]:
@@ -195,6 +211,17 @@ class RecommenderContract:
         np.testing.assert_array_equal(
             np.sort(ranked.items, axis=1), np.tile(np.arange(board.n_items), (board.n_users, 1))
         )
+
+    def test_never_recommends_what_was_refused(self, make_model: MakeModel) -> None:
+        """Neither as news nor, where seen items are wanted, as something the user had."""
+        data = checkerboard_of_refusals()
+        model = fit(make_model(), data)
+        for exclude_seen in (True, False):
+            ranked = model.recommend(every_user(data), data.n_items, exclude_seen=exclude_seen)
+            for user in range(BOARD_SIZE):
+                refused = {user, (user + 2) % BOARD_SIZE}
+                assert not refused & set(ranked.items[user].tolist())
+            assert np.count_nonzero(ranked.items[-1] != NO_ITEM) == data.n_items
 
     def test_only_allowed_items(self, fitted: Recommender, board: Dataset) -> None:
         """The rest of a list is padding, even when the allowed ones do not fill it."""
