@@ -21,8 +21,9 @@ from endcap.schema.errors import SettingsError
 
 if TYPE_CHECKING:
     from endcap.ingest.preview import Preview
-    from endcap.ingest.run import Given, Places
+    from endcap.ingest.run import Places
     from endcap.ingest.snapshot import Snapshot
+    from endcap.ingest.toml_mapping import GivenMapping
     from endcap.settings import Settings
 
 INGEST_EXAMPLES = """
@@ -41,7 +42,8 @@ Sources = Annotated[
     ),
 ]
 MappingFile = Annotated[
-    Path | None, typer.Option(help="A TOML file that says which column is which, and more.")
+    Path | None,
+    typer.Option("--mapping", help="A TOML file that says which column is which, and more."),
 ]
 UsersFile = Annotated[
     Path | None, typer.Option(help="A file with attributes of the users; see privacy.columns.")
@@ -78,7 +80,7 @@ UserIds = Annotated[
 
 def ingest(
     sources: Sources,
-    mapping_file: Annotated[MappingFile, typer.Option("--mapping")] = None,
+    mapping_file: MappingFile = None,
     mapping: ColumnPairs = None,
     items: CatalogueFile = None,
     users_file: UsersFile = None,
@@ -149,7 +151,7 @@ def places_of(settings: Settings) -> Places:
     )
 
 
-def given_mapping(file: Path | None, pairs: list[str]) -> Given | None:
+def given_mapping(file: Path | None, pairs: list[str]) -> GivenMapping:
     """Return what a mapping file and `ours=theirs` pairs say together; the pairs go first.
 
     Raises:

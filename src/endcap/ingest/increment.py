@@ -27,6 +27,11 @@ from endcap.schema.errors import DataError
 from endcap.schema.types import DAY_US
 
 ROWS = "old_rows"
+SETTLED = (
+    *("available_days", "near_duplicate_s", "max_per_minute", "max_per_day", "dropped"),
+    *("sample_users", "min_per_user", "min_per_item", "k_core"),
+    *("user_ids", "attributes", "k_anonymity"),
+)
 WHOLE = ("users", "items", "flags", "user_stats", "popularity", "recent_sales")
 
 # Only the rows that could repeat, be near or share a minute with new ones.
@@ -96,10 +101,7 @@ class Parent:
                 mend="Ingest all sources again, without --since, or keep a snapshot that is not "
                 "thinned for increments",
             )
-        settled = ("available_days", "near_duplicate_s", "max_per_minute", "max_per_day")
-        settled = (*settled, "user_ids", "attributes", "k_core", "sample_users", "dropped")
-        settled = (*settled, "min_per_user", "min_per_item", "k_anonymity")
-        for name in settled:
+        for name in SETTLED:
             if getattr(mine, name) != getattr(config, name):
                 raise DataError(
                     f"{name} is {getattr(config, name)!r} now and was {getattr(mine, name)!r}",

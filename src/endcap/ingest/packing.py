@@ -30,6 +30,10 @@ else:
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+DAMAGE: tuple[type[Exception], ...] = (
+    *(EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError),
+    cast("type[Exception]", isal_zlib.error),
+)
 CHUNK_BYTES = 4 * 2**20
 PART_BYTES = 64 * 2**20
 BOM = b"\xef\xbb\xbf"
@@ -64,12 +68,12 @@ def open_bytes(path: Path, packing: Packing, *, task: Task | None = None) -> Ite
             if packing is Packing.NONE:
                 yield raw
             elif packing is Packing.GZIP:
-                with igzip.IGzipFile(fileobj=raw) as stream:
+                with igzip.open(raw) as stream:
                     yield cast("IO[bytes]", stream)
             else:
                 with zstd.ZstdFile(raw) as stream:
                     yield cast("IO[bytes]", stream)
-        except (EOFError, zlib.error, isal_zlib.error, gzip.BadGzipFile, zstd.ZstdError) as error:
+        except DAMAGE as error:
             raise DataError(
                 f"the {packing} file is cut off or damaged: {error}",
                 where=str(path),

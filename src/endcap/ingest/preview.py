@@ -25,8 +25,8 @@ HEAD_ROWS = 10_000
 SHOWN_ROWS = 8
 
 FIRST_ROWS = """
-    SELECT user_id, item_id, kind, value, price, ts, name
-    FROM read_parquet({interactions})
+    SELECT user_id, item_id, kind, value, rows.price, ts, name
+    FROM read_parquet({interactions}) AS rows
     JOIN read_parquet({users}) USING (user_idx) JOIN read_parquet({items}) USING (item_idx)
     ORDER BY position LIMIT {n_rows}
 """

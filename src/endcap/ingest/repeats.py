@@ -123,7 +123,10 @@ def near_duplicates(
 
 
 def bursts(rows: str, suspicion: Suspicion, *, by_index: bool) -> str:
-    """Return a SELECT of user, start_us, first_us, last_us and n of each crowded minute; purchases do not count."""
+    """Return a SELECT of user, start_us, first_us, last_us and n of each crowded minute.
+
+    Purchases do not count.
+    """
     limit = str(suspicion.max_per_minute)
     where = fill(NO_PURCHASE, purchase=str(KIND_CODES[Kind.PURCHASE]))
     width_us = str(MINUTE_US)
