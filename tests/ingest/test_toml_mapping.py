@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,17 @@ def test_a_whole_mapping(tmp_path: Path) -> None:
     assert given.item_columns() == {"item_id": "sku", "name": "title"}
     assert given.users == {"user_id": "id", "age": "age", "post_code": "Post Code"}
     assert [rule.reason for rule in given.refuse] == ["a cancellation", "a return"]
+
+
+def test_the_mapping_in_the_guide_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "guide" / "your-data.md"
+    (block,) = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    given = read(tmp_path, block)
+    unsaid = {"format", "quote"}
+    assert {name for name, value in given.file if value is None} == unsaid
+    assert given.kinds["checkout.done"] is Kind.PURCHASE
+    assert given.refuse[0].column == "invoice"
+    assert given.users["age"] == "age"
 
 
 def test_nothing_need_be_said(tmp_path: Path) -> None:
