@@ -76,6 +76,7 @@ def export(run: Run | str, *, var: Path, config: TrainingConfig) -> Path:
         commit=run.commit,
         models={name: asdict(record) for name, record in run.records.items()},
         evaluation=_headline(evaluation) if evaluation else {},
+        user_ids=snapshot.manifest.user_ids,
     )
     publish(folder, root)
     return folder
