@@ -15,7 +15,7 @@ from backports import zstd
 from endcap.ingest.convert.tables import derive
 from endcap.ingest.recipe import explain
 from endcap.ingest.shapes import ORDER
-from endcap.ingest.sources import SOURCE_NAMES, Recipe, find_source, find_sources
+from endcap.ingest.sources import SOURCE_NAMES, Recipe, find_sources
 from endcap.ingest.staging import Format
 from endcap.ingest.toml_mapping import GivenMapping, mapping_of_pairs
 from endcap.schema.columns import Kind
@@ -338,9 +338,9 @@ def test_several_sources_keep_their_order(write: Write, find: Find) -> None:
         find()
 
 
-def test_an_unknown_name_lists_the_known_ones(find: Find, tmp_path: Path) -> None:
+def test_an_unknown_name_lists_the_known_ones(find: Find) -> None:
     with pytest.raises(DataError, match="neither a file nor a data set") as caught:
-        find_source("complete-jorney", downloads=tmp_path)
+        find("complete-jorney")
     assert caught.value.mend == f"Known names: {', '.join(SOURCE_NAMES)}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +22,7 @@ from endcap.ingest.resolve import recipes_of
 from endcap.ingest.shapes import Holds
 from endcap.ingest.staging import Format
 from endcap.ingest.survey import Finding, data_files, look_for, survey
-from endcap.ingest.toml_mapping import GivenMapping, mapping_of_pairs
+from endcap.ingest.toml_mapping import GivenMapping
 from endcap.schema.errors import DataError, SettingsError
 
 __all__ = [
@@ -111,22 +111,6 @@ def find_sources(
     if not recipes:
         raise DataError("no source is named", mend=f"Known names: {', '.join(SOURCE_NAMES)}")
     return recipes
-
-
-def find_source(
-    source: str,
-    *,
-    downloads: Path,
-    mapping: Mapping[str, str] | None = None,
-    items_file: Path | None = None,
-) -> Recipe:
-    """Return the first recipe of one source; see `find_sources`."""
-    return find_sources(
-        [source],
-        downloads=downloads,
-        mapping=mapping_of_pairs(mapping or {}),
-        items_file=items_file,
-    )[0]
 
 
 def _with_format(given: GivenMapping, file_format: str | None) -> GivenMapping:
