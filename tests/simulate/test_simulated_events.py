@@ -90,6 +90,18 @@ def test_numbers_are_exact_and_times_in_order_for_any_spec(spec):
         assert tuple(np.bincount(block.value, minlength=6)[1:]) == spec.stars_of_visits
 
 
+@given(begin=st.floats(0, 0.999), width=st.floats(1e-9, 0.5))
+@settings(max_examples=50, deadline=None)
+def test_shares_of_time_are_shares_however_short_the_time(begin, width):
+    population = SimulatedEvents(replace(SHOP, n_events=20_000)).population
+    times = begin, begin + width / 2, begin + width
+    for share in (
+        split.share_of_life(np.arange(4000, dtype=np.int32), population.lives, *times),
+        split.share_of_stay(np.arange(10_000, dtype=np.int32), population.stays, *times),
+    ):
+        assert 0 <= share.min() <= share.max() <= 1
+
+
 def test_going_through_them_again_gives_the_same_events_and_another_seed_does_not(shop):
     again, other = all_of(SHOP), all_of(replace(SHOP, seed=1))
     for field in fields(Block):

@@ -220,6 +220,7 @@ def _with_odds(share: Singles, log_factor: float) -> Singles:
 def _divide(part: Floating, whole: Floating, out: Singles) -> None:
     out.fill(0.5)
     np.divide(part, whole, out=out, where=whole > 0)
+    np.clip(out, 0, 1, out=out)  # rounding can make a part a little more than the whole
 
 
 def _more_of_earlier(stretch: Stretch, earlier: Counts, rng: np.random.Generator) -> Counts:
