@@ -30,6 +30,7 @@ INTERACTIONS = {
     "value": "FLOAT",
     "price": "FLOAT",
     "ts": "BIGINT",
+    "position": "BIGINT",
 }
 ITEMS = {
     "item_idx": "INTEGER",
@@ -42,6 +43,7 @@ QUARANTINE = {
     "row_number": "BIGINT",
     "reasons": "VARCHAR[]",
     "raw": "VARCHAR",
+    "position": "BIGINT",
 }
 
 
@@ -64,7 +66,8 @@ class Rows:
     interactions: (user, item, kind code, value, price, ts).
     items: item -> attributes; those that rows use need not stand here.
     users: user -> attributes.
-    quarantine, quarantine_items: (source, row number, reasons, raw).
+    quarantine, quarantine_items: (source, row number, reasons, raw); the row number is the place
+        among all rows that came in, too.
     """
 
     interactions: Sequence[tuple[str, str, int, float, float | None, int]]
@@ -92,7 +95,10 @@ def write_snapshot(
     users = list(dict.fromkeys([*rows.users, *(row[0] for row in rows.interactions)]))
     items = list(dict.fromkeys([*rows.items, *(row[1] for row in rows.interactions)]))
     user_of, item_of = ({text: n for n, text in enumerate(ids)} for ids in (users, items))
-    indexed = [(user_of[row[0]], item_of[row[1]], *row[2:]) for row in rows.interactions]
+    indexed = [
+        (user_of[row[0]], item_of[row[1]], *row[2:], place)
+        for place, row in enumerate(rows.interactions, start=1)
+    ]
     for start in range(0, len(indexed), chunk):
         name = f"interactions/{start // chunk:06d}.parquet"
         _write(path / name, INTERACTIONS, sorted(indexed[start : start + chunk], key=_ts))
@@ -109,9 +115,9 @@ def write_snapshot(
         [(n, *(item.get(key) for key in ITEM_COLUMNS)) for n, item in enumerate(catalogue)],
     )
     if rows.quarantine:
-        _write(path / "quarantine/000000.parquet", QUARANTINE, list(rows.quarantine))
+        _write(path / "quarantine/000000.parquet", QUARANTINE, _placed(rows.quarantine))
     if rows.quarantine_items:
-        _write(path / "quarantine_items.parquet", QUARANTINE, list(rows.quarantine_items))
+        _write(path / "quarantine_items.parquet", QUARANTINE, _placed(rows.quarantine_items))
     manifest = _blank(
         Manifest,
         snapshot_id=snapshot_id,
@@ -139,14 +145,19 @@ def _blank(model: type[Model], **given: Any) -> Model:
     return model(**values, **given)
 
 
+def _placed(rows: Sequence[tuple[str, int, list[str], str | None]]) -> list[tuple[Any, ...]]:
+    return [(*row, row[1]) for row in rows]
+
+
 def _ts(row: tuple[Any, ...]) -> int:
-    return int(row[-1])
+    return int(row[-2])
 
 
 def _write(path: Path, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as db:
-        db.execute(f"CREATE TABLE t ({', '.join(f'{n} {t}' for n, t in columns.items())})")
+        declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        db.execute(f"CREATE TABLE t ({declared})")
         if rows:
             marks = ", ".join("?" for _ in columns)
             for start in range(0, len(rows), 500):

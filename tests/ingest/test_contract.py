@@ -565,11 +565,19 @@ def test_values_that_are_listed_have_no_order(tmp_path: Path) -> None:
 
 def test_every_expectation_has_a_meaning_and_stands_in_the_guide() -> None:
     guide = Path(__file__).parents[2] / "docs" / "guide" / "data-quality.md"
-    text = guide.read_text()
+    text = guide.read_text(encoding="utf-8")
     listed = dict(expectations())
     assert len(listed) > 25
     assert all(listed.values())
-    assert [name for name in listed if f"`{name}`" not in text] == []
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in listed.items()]
+    assert [row for row in rows if row not in text] == []
+
+
+def test_the_contract_in_the_guide_can_be_read(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guide" / "data-quality.md"
+    file = tmp_path / "contract.toml"
+    file.write_text(guide.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0])
+    assert load_contract(file).volume.min_rows == 100_000
 
 
 def propose_and_check(written: Written, folder: Path, *, now_us: int) -> ContractReport:

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from endcap.ingest.drift_report import Bin, DriftReport, Facet, Window
+from endcap.ingest.drift_report import (
+    Bin,
+    DriftReport,
+    Facet,
+    Window,
+    drift_lines,
+    save_drift,
+)
 from endcap.ingest.engine import connect, count, fill
 from endcap.ingest.manifest import Manifest
 from endcap.ingest.psi import chance_level, contributions, reading
@@ -22,6 +29,8 @@ from endcap.ingest.wording import HOUR_US, number
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.errors import SettingsError
 from endcap.schema.types import DAY_US
+
+__all__ = ["DriftReport", "compare", "drift_lines", "save_drift"]
 
 DAYS = 28
 MAX_BINS = 50

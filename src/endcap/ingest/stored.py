@@ -6,19 +6,19 @@ For what judges a snapshot before or after it is published; reading one for trai
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from endcap.ingest.engine import literal, plain_path
-from endcap.ingest.manifest import Manifest
+from endcap.ingest.manifest import MANIFEST_NAME, Manifest, read_manifest
 from endcap.schema.errors import DataError
 
-EMPTY = {
-    "quarantine": "NULL::VARCHAR AS source, NULL::BIGINT AS row_number,"
-    " NULL::VARCHAR[] AS reasons, NULL::VARCHAR AS raw",
-    "quarantine_items": "NULL::VARCHAR AS source, NULL::BIGINT AS row_number,"
-    " NULL::VARCHAR[] AS reasons, NULL::VARCHAR AS raw",
-}
+_ASIDE = (
+    "NULL::VARCHAR AS source, NULL::BIGINT AS row_number, NULL::VARCHAR[] AS reasons,"
+    " NULL::VARCHAR AS raw"
+)
+EMPTY = {"quarantine": f"{_ASIDE}, NULL::BIGINT AS position", "quarantine_items": _ASIDE}
 """What a table looks like that may have no file, when it has none."""
 
 
@@ -34,6 +34,38 @@ class Stored(Protocol):
     def manifest(self) -> Manifest:
         """What it says of itself; need not lie in the folder yet."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFolder:
+    """A snapshot on disk, by its folder and its manifest."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def of(cls, path: Path) -> StoredFolder:
+        """Return the snapshot in a folder.
+
+        Raises:
+            DataError: it has no manifest, or one that cannot be read.
+        """
+        return cls(path, read_manifest(path))
+
+
+def newest(root: Path, n: int) -> list[StoredFolder]:
+    """Return the snapshots that were made last, the newest first.
+
+    Those that are damaged or of another release are left out.
+    """
+    found = []
+    for file in root.glob(f"[0-9a-f]*/{MANIFEST_NAME}"):
+        try:
+            found.append(StoredFolder.of(file.parent))
+        except DataError:
+            continue
+    found.sort(key=lambda one: (one.manifest.created_at, one.path.name), reverse=True)
+    return found[:n]
 
 
 def table_files(stored: Stored, table: str) -> list[Path]:
@@ -77,7 +109,7 @@ def relation(stored: Stored, table: str) -> str:
 
 
 def continues(after: Stored, before: Stored) -> bool:
-    """Return whether `after` is an increment on `before`: made from its files and others besides."""
+    """Return whether `after` is an increment on `before`: its files and others besides."""
     if after.manifest.parent == before.manifest.snapshot_id:
         return True
     old = {file.sha256 for file in before.manifest.source_files}
