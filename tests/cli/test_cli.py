@@ -10,7 +10,9 @@ from endcap.cli.learn import column_mapping
 from endcap.schema.errors import SettingsError
 from shops import make_shop, shop_parts, write_shop
 
-COMMANDS = ("demo", "ingest", "train", "evaluate", "bundle", "serve", "recommend", "doctor")
+COMMANDS = (
+    *("demo", "ingest", "features", "train", "evaluate", "bundle", "serve", "recommend", "doctor"),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import pytest
 from endcap.features.sessions import (
     SessionClock,
     continues_session,
+    latest_sessions,
     session_ids,
     session_starts,
 )
@@ -26,6 +27,13 @@ def test_no_events_have_no_sessions():
     nobody, never = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
     assert session_starts(nobody, never, gap_s=1).tolist() == []
     assert session_ids(nobody, never, gap_s=1).tolist() == []
+
+
+def test_the_latest_session_of_each_user():
+    users, ts = columns((2, 0), (0, 3), (2, 40), (2, 41), (2, 55))
+    n_events, length_s = latest_sessions(users, ts, 4, gap_s=1800)
+    assert n_events.tolist() == [1, 0, 3, 0]
+    assert length_s.tolist() == [0.0, 0.0, 900.0, 0.0]
 
 
 def test_a_clock_before_any_event_has_no_session():

@@ -15,7 +15,7 @@ from endcap.features.activity import acts_of, count_distinct, count_events, days
 from endcap.features.history import History, build_history, history_of
 from endcap.features.popularity import NEVER, decayed_counts, first_seen, last_price
 from endcap.features.prices import UNKNOWN_BAND, median_of_latest
-from endcap.features.sessions import session_starts
+from endcap.features.sessions import latest_sessions
 from endcap.features.shop_totals import (
     ShopTotals,
     bands_in_group,
@@ -28,7 +28,7 @@ from endcap.features.taste import Taste, taste_of
 from endcap.features.weights import interest
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions, Items
-from endcap.schema.types import SECOND_US, ItemIdx, Timestamps, UserIdx
+from endcap.schema.types import ItemIdx, Timestamps, UserIdx
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,9 @@ def describe_users(
     is_known = np.diff(touched.indptr) > 0
     sales = sales_of(acts)
     price = median_of_latest(sales.user_idx, sales.price, n_users, n_latest=spec.n_prices_of_user)
-    session_n_events, session_length_s = _latest_sessions(acts, n_users, spec)
+    session_n_events, session_length_s = latest_sessions(
+        acts.user_idx, acts.ts, n_users, gap_s=spec.session_gap_s
+    )
     return UserFeatures(
         user_idx=users,
         n_items=np.diff(touched.indptr).astype(np.int32),
@@ -333,10 +335,7 @@ def _decayed(
 
 
 def _interest(past: Interactions, *, n_users: int, n_items: int) -> Dataset:
-    """Return what is left of the interest once removals and refusals are taken off it.
-
-    A removal or a refusal concerns one user and one item, so any part of the users will do.
-    """
+    """Return the interest less removals and refusals, which concern one user and item each."""
     unknown = np.full(n_items, -1, dtype=np.int32)
     nameless = Items(department=unknown, category=unknown, brand=unknown)
     return interest(Dataset(past, n_users, n_items, nameless))
@@ -345,22 +344,8 @@ def _interest(past: Interactions, *, n_users: int, n_items: int) -> Dataset:
 def _pairs_since(history: History, start_us: int) -> NDArray[np.int32]:
     """Return of each user how many items had their latest event at `start_us` or later."""
     user_of_pair = np.repeat(np.arange(history.n_users), np.diff(history.indptr))
-    n_pairs = np.bincount(user_of_pair[history.last_ts >= start_us], minlength=history.n_users)
-    return n_pairs.astype(np.int32)
-
-
-def _latest_sessions(
-    events: Interactions, n_users: int, spec: FeatureSpec
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return how many events the latest session of each user has, and its length in seconds."""
-    starts = session_starts(events.user_idx, events.ts, gap_s=spec.session_gap_s)
-    began = np.full(n_users, NEVER, dtype=np.int64)
-    np.maximum.at(began, events.user_idx[starts], events.ts[starts])
-    in_session = events.ts >= began[events.user_idx]
-    ended = np.full(n_users, NEVER, dtype=np.int64)
-    np.maximum.at(ended, events.user_idx, events.ts)
-    length_s = (ended - began) / SECOND_US
-    return count_events(events.user_idx[in_session], n_users), length_s.astype(np.float32)
+    is_recent = history.last_ts >= start_us
+    return np.bincount(user_of_pair[is_recent], minlength=history.n_users).astype(np.int32)
 
 
 def _span(history: History) -> tuple[Timestamps, Timestamps]:

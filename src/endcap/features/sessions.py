@@ -15,6 +15,8 @@ from endcap.schema.types import SECOND_US, Timestamps, UserIdx
 SESSION_GAP_S = 30 * 60.0
 """A longer silence ends a session: the usual half hour."""
 
+_NEVER_US = np.iinfo(np.int64).min
+
 
 def gap_us_of(gap_s: float) -> int:
     """Return the longest silence within a session in microseconds.
@@ -64,6 +66,24 @@ def session_ids(user_idx: UserIdx, ts: Timestamps, *, gap_s: float) -> NDArray[n
     ids = np.empty(len(ts), dtype=np.int64)
     ids[order] = numbers[latest_start]
     return ids
+
+
+def latest_sessions(
+    user_idx: UserIdx, ts: Timestamps, n_users: int, *, gap_s: float
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return of each user's latest session the number of events and the length in seconds.
+
+    Both have shape (n_users,); zeros for a user without events. Other arguments, errors and cost
+    as in `session_starts`.
+    """
+    starts = session_starts(user_idx, ts, gap_s=gap_s)
+    began_us = np.full(n_users, _NEVER_US, dtype=np.int64)
+    np.maximum.at(began_us, user_idx[starts], ts[starts])
+    ended_us = np.full(n_users, _NEVER_US, dtype=np.int64)
+    np.maximum.at(ended_us, user_idx, ts)
+    n_events = np.bincount(user_idx[ts >= began_us[user_idx]], minlength=n_users)
+    length_s = (ended_us - began_us) / SECOND_US
+    return n_events.astype(np.int32), length_s.astype(np.float32)
 
 
 def continues_session(last_us: int | None, ts_us: int, *, gap_us: int) -> bool:
