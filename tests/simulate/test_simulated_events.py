@@ -231,7 +231,7 @@ def test_bots_visit_much_quickly_and_anything_and_buy_nothing():
     assert by_bot.sum() == round(0.1 * spec.n_visits)
     assert set(block.kind[by_bot].tolist()) == {KIND_CODES[Kind.VIEW]}
     bot = block.take(block.user == spec.n_users - 1)
-    assert np.median(np.diff(bot.ts_ms)) < 2000
+    assert np.median(np.diff(bot.ts_ms)) < 1000
     categories = simulated.population.category_of(bot.item)
     assert len(np.unique(categories)) > 50
 

@@ -20,7 +20,7 @@ LONGEST_USER = 500.0
 EVENTS_PER_SESSION = {True: 1.7, False: 4.0}
 """Mean length of a long user's sessions: of reviews, of visits to a shop."""
 
-VISITS_PER_BOT_SESSION = 200
+VISITS_PER_BOT_SESSION = 2500
 MAX_CATEGORIES = 64
 
 SIXTEEN_BITS = 65_535.0

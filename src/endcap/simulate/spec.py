@@ -19,7 +19,7 @@ FIRST_START, LAST_START = date(1990, 1, 1), date(2100, 1, 1)
 MOST_SHARE = 0.4
 """Of repeats, so that there is enough to repeat, and of bots, so that people are the most."""
 
-EVENTS_PER_BOT = 2000
+EVENTS_PER_BOT = 10_000
 
 Stars = tuple[int, int, int, int, int]
 

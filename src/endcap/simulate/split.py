@@ -43,7 +43,8 @@ class Stretch:
         users, n_sessions, n_more: users with sessions that begin here, and visits beyond one each.
         items, item_counts: items visited here; they add up to as many visits.
         stars: how many visits give one to five stars.
-        n_carts, n_purchases: how many visits go on to the cart, and of these to a purchase.
+        n_carts, n_purchases: how many visits of people go on to the cart, and of these to a
+            purchase; programs buy nothing.
         n_exact, n_near: how many visits are repeated, exactly and with another time.
     """
 
@@ -65,6 +66,10 @@ class Stretch:
     def n_visits(self) -> int:
         """Return the number of visits."""
         return int(self.n_sessions.sum(dtype=np.int64) + self.n_more.sum(dtype=np.int64))
+
+    def n_visits_of(self, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
+        """Return the number of visits by the chosen ones of `users`."""
+        return int(self.n_sessions[chosen].sum() + self.n_more[chosen].sum())
 
 
 def stretches(spec: EventSpec, population: Population, clock: Clock) -> Iterator[Stretch]:
@@ -106,7 +111,10 @@ def parted(
     share = share_of_life(stretch.items, population.lives, begin, middle, end)
     items = drawn_exactly(stretch.item_counts, share, n_earlier, rng)
     stars = rng.multivariate_hypergeometric(stretch.stars, n_earlier if stretch.stars.any() else 0)
-    carts = _of(n_earlier, n_later, stretch.n_carts, rng)
+    people = stretch.users < population.first_bot
+    n_by_people = int(sessions[people].sum() + more[people].sum())
+    n_later_by_people = stretch.n_visits_of(people) - n_by_people
+    carts = _of(n_by_people, n_later_by_people, stretch.n_carts, rng)
     purchases = _of(carts, stretch.n_carts - carts, stretch.n_purchases, rng)
     exact = _of(n_earlier, n_later, stretch.n_exact, rng)
     near = _of(n_earlier - exact, n_later - stretch.n_exact + exact, stretch.n_near, rng)

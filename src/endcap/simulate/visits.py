@@ -19,10 +19,10 @@ from endcap.simulate.taste import assigned_items, part_repeated_pairs, wanted_po
 MEDIAN_PAUSE_S, SPREAD_OF_PAUSES, LONGEST_PAUSE_S = 45.0, 1.0, 1500.0
 """Between two visits of a session: shorter than the half hour by which sessions are told apart."""
 
-BOT_PAUSE_S = (0.5, 2.0)
+BOT_PAUSE_S = (0.1, 0.6)
 UNTIL_CART_S = (2.0, 40.0)
 UNTIL_PURCHASE_S = (30.0, 900.0)
-UNTIL_REPEAT_S = (1.0, 60.0)
+UNTIL_REPEAT_S = (0.2, 2.0)
 """How long after a visit it is repeated with another time; reviews are repeated a day later."""
 
 LEANING = 4
@@ -163,14 +163,10 @@ def _follow_ups(
     by_bot: np.ndarray[Any, np.dtype[np.bool_]],
     rng: np.random.Generator,
 ) -> list[Block]:
-    """Return what goes to the cart and what of that is bought; programs buy only if they must."""
+    """Return what goes to the cart and what of that is bought."""
     if not stretch.n_carts:
         return []
-    people = np.flatnonzero(~by_bot)
-    chosen = rng.permutation(people)[: stretch.n_carts]
-    if len(chosen) < stretch.n_carts:
-        rest = rng.permutation(np.flatnonzero(by_bot))
-        chosen = np.concatenate([chosen, rest[: stretch.n_carts - len(chosen)]])
+    chosen = rng.choice(np.flatnonzero(~by_bot), stretch.n_carts, replace=False)
     carts = _later(visits.take(chosen), Kind.CART, UNTIL_CART_S, rng)
     bought = rng.permutation(len(carts))[: stretch.n_purchases]
     purchases = _later(carts.take(bought), Kind.PURCHASE, UNTIL_PURCHASE_S, rng)
