@@ -144,7 +144,7 @@ class HomeOut(BaseModel):
     )
 
     request_id: str = Field(description="Names this page: send it along with events from it.")
-    user_id: str
+    user_id: str = Field(description="As you gave it.")
     visitor: str = Field(description="known, session (live events only) or new.")
     bundle_id: str
     shelves: list[ShelfOut]
@@ -183,7 +183,9 @@ class SlateOut(BaseModel):
     )
 
     request_id: str
-    user_id: str
+    user_id: str = Field(
+        description="Whom it was shown to; pseudonym:… where user ids are pseudonyms."
+    )
     visitor: str
     ts: int = Field(description="When it was shown: UTC, microseconds.")
     bundle_id: str
