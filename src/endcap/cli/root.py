@@ -11,6 +11,7 @@ from rich.text import Text
 
 from endcap import __version__
 from endcap.cli.demo import DEMO_EXAMPLES, demo
+from endcap.cli.explore import EXPLORE_EXAMPLES, explore
 from endcap.cli.features import FEATURES_EXAMPLES, features
 from endcap.cli.ingest import INGEST_EXAMPLES, ingest
 from endcap.cli.learn import (
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 app.command("demo", epilog=DEMO_EXAMPLES)(demo)
 app.command("ingest", epilog=INGEST_EXAMPLES)(ingest)
+app.command("explore", epilog=EXPLORE_EXAMPLES)(explore)
 app.command("features", epilog=FEATURES_EXAMPLES)(features)
 app.command("train", epilog=TRAIN_EXAMPLES)(train)
 app.command("evaluate", epilog=EVALUATE_EXAMPLES)(evaluate)

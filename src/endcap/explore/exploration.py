@@ -76,7 +76,7 @@ def explore(
     Raises:
         DataError: there is no interaction.
 
-    Cost: six sorts of the interactions; about 50 bytes each on top of the data.
+    Cost: six sorts of the interactions; about 60 bytes each on top of the data.
     """
     return Exploration(
         overview=overview(data),
