@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-NAMES = ("demo", "events", "pages")
+NAMES = ("demo", "events", "ingest", "pages")
 
 
 def main() -> None:

@@ -45,9 +45,22 @@ def once(name: str, value: float, op: str, limit: float, unit: str) -> Target:
 
 
 def write_result(
-    name: str, *, command: str, targets: Sequence[Target], rows: Sequence[dict[str, Any]]
+    name: str,
+    *,
+    command: str,
+    targets: Sequence[Target],
+    rows: Sequence[dict[str, Any]],
+    packages: Sequence[str] = PACKAGES,
 ) -> Path:
-    """Write `results/<name>.json` and return its path."""
+    """Write `results/<name>.json` and return its path.
+
+    Args:
+        name: of the benchmark.
+        command: that makes it again.
+        targets: what was to be reached.
+        rows: whatever else was measured.
+        packages: whose versions matter.
+    """
     record = {
         "name": name,
         "commit": commit_hash(),
@@ -56,7 +69,7 @@ def write_result(
         "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "memory_gb": _memory_gb()},
         "versions": {
             "python": platform.python_version(),
-            **{package: version(package) for package in PACKAGES},
+            **{package: version(package) for package in packages},
         },
         "targets": [{**asdict(target), "met": target.met} for target in targets],
         "rows": list(rows),
