@@ -155,18 +155,10 @@ def _ts(row: tuple[Any, ...]) -> int:
 
 def _write(path: Path, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    select = ", ".join(f'unnest(?::{kind}[]) AS "{name}"' for name, kind in columns.items())
+    values = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in columns]
     with duckdb.connect() as db:
-        declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-        db.execute(f"CREATE TABLE t ({declared})")
-        if rows:
-            marks = ", ".join("?" for _ in columns)
-            for start in range(0, len(rows), 500):
-                part = rows[start : start + 500]
-                db.execute(
-                    f"INSERT INTO t VALUES {', '.join([f'({marks})'] * len(part))}",
-                    [value for row in part for value in row],
-                )
-        db.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+        db.execute(f"COPY (SELECT {select}) TO '{path}' (FORMAT parquet)", values)
 
 
 def _counts(rows: Rows, sizes: tuple[int, int], *, rows_in: int | None) -> Counts:

@@ -263,7 +263,7 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
         compare(one, other)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     data=st.lists(
         st.tuples(st.integers(0, 3), st.sampled_from([1, 3, 4]), st.integers(0, 2000)),

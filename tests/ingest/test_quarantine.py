@@ -213,7 +213,7 @@ CELL = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(rows=st.lists(st.tuples(CELL, CELL, CELL, CELL), min_size=1, max_size=8))
 def test_what_is_not_mended_is_put_aside_again_for_the_same_reasons(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, str]]

@@ -10,6 +10,16 @@ import typer
 from rich.text import Text
 
 from endcap import __version__
+from endcap.cli.check import (
+    CHECK_CONTRACT_EXAMPLES,
+    CONTRACT_EXAMPLES,
+    DRIFT_EXAMPLES,
+    QUARANTINE_EXAMPLES,
+    check_contract,
+    contract,
+    drift,
+    quarantine,
+)
 from endcap.cli.demo import DEMO_EXAMPLES, demo
 from endcap.cli.explore import EXPLORE_EXAMPLES, explore
 from endcap.cli.features import FEATURES_EXAMPLES, features
@@ -38,7 +48,7 @@ from endcap.telemetry import console
 
 EXIT_CODES = """
 **Exit codes**: 0 done, 1 failed, 2 wrong flag or setting, 3 wrong data, 4 download refused,
-5 wrong bundle, 6 a store cannot be used, 130 interrupted.
+5 wrong bundle, 6 a store cannot be used, 7 a data contract is broken, 130 interrupted.
 """
 
 app = typer.Typer(
@@ -52,6 +62,10 @@ app = typer.Typer(
 )
 app.command("demo", epilog=DEMO_EXAMPLES)(demo)
 app.command("ingest", epilog=INGEST_EXAMPLES)(ingest)
+app.command("check-contract", epilog=CHECK_CONTRACT_EXAMPLES)(check_contract)
+app.command("contract", epilog=CONTRACT_EXAMPLES)(contract)
+app.command("drift", epilog=DRIFT_EXAMPLES)(drift)
+app.command("quarantine", epilog=QUARANTINE_EXAMPLES)(quarantine)
 app.command("explore", epilog=EXPLORE_EXAMPLES)(explore)
 app.command("features", epilog=FEATURES_EXAMPLES)(features)
 app.command("train", epilog=TRAIN_EXAMPLES)(train)

@@ -135,10 +135,16 @@ def enforce(
     report = check(snapshot, contract, previous=previous, now_us=now_us)
     print_contract(report, console)
     if not report.passed:
-        before = f"; {report.previous_id} stays it" if report.previous_id else ""
-        console.print(Text(f"This snapshot does not become the latest{before}."))
+        console.print(Text(_consequence(report)))
     report.require()
     return report
+
+
+def _consequence(report: ContractReport) -> str:
+    if report.previous_id == report.snapshot_id:
+        return "This snapshot is the latest already, and stays it."
+    before = f"; {report.previous_id} stays it" if report.previous_id else ""
+    return f"This snapshot does not become the latest{before}."
 
 
 def contract_lines(report: ContractReport) -> list[str]:
@@ -169,6 +175,8 @@ def _result_lines(result: CheckResult) -> list[str]:
     mark = MARKS[result.passed][0]
     if result.passed:
         return [f"  {mark} {result.name}: {result.expectation}; found {result.found}"]
+    if result.passed is None:
+        return [f"  {mark} {result.name}: {result.expectation}; {result.meaning}"]
     lines = [f"  {mark} {result.name}"]
     said = {
         "expected": result.expectation,

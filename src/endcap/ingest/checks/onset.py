@@ -18,6 +18,8 @@ MAX_BUCKETS = 400
 BUCKETS_US = (HOUR_US, 6 * HOUR_US, DAY_US, 7 * DAY_US, 28 * DAY_US, 364 * DAY_US)
 LEAST_EVIDENCE = 6.0
 """Log likelihood ratio below which a stretch may well be chance: e to the 6 is 400 to 1."""
+LEAST_RATIO = 1.25
+"""Rates inside and outside that differ by less are alike, however many rows make them certain."""
 GOOD_AS = 2.0
 """A stretch that lasts to the end is told rather than one with so little more evidence."""
 
@@ -96,7 +98,8 @@ def _evidence(
     outside, expected_outside = total - inside, total - expected
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = _entropy(inside, expected) + _entropy(outside, expected_outside)
-    unusual = (inside < expected) if low else (inside > expected)
+    many, few = inside * expected_outside, outside * expected
+    unusual = few > LEAST_RATIO * many if low else many > LEAST_RATIO * few
     usable = unusual & (share > 0) & (share < 1)
     return np.where(usable, ratio, 0.0)
 

@@ -26,9 +26,9 @@ ITEM_COLUMNS = ("name", "department", "category", "brand")
 
 KINDS = "SELECT kind, count(*) FROM judged GROUP BY kind ORDER BY kind"
 PRICES = """
-    SELECT count(*), count(price), min(price), max(price), quantile_disc(price, 0.5) FROM judged
+    SELECT count(*), count(price), min(price), max(price), quantile_disc(price, 0.5) FROM $rows
 """
-RATINGS = "SELECT min(value), max(value) FROM judged WHERE kind = $rating"
+RATINGS = "SELECT min(value), max(value) FROM interactions WHERE kind = $rating"
 NULLS = """
     SELECT count(*), count($column) FROM $table WHERE $idx IN (SELECT $idx FROM judged)
 """
@@ -53,10 +53,10 @@ class _Line:
 def propose(snapshot: Stored, *, previous: Stored | None, now_us: int) -> str:
     """Return a contract that the snapshot fulfils, as the text of a TOML file.
 
-    Margins: four fifths of the rows, users and items; twice a share, and at least a hundredth
-    more; a third to three times the middle price; half a kind's share. What takes a previous
-    snapshot to measure, and the age of data that are history, is proposed as it usually is or
-    left out. Each line says what was found.
+    Margins: four fifths of the rows, users and items; twice a share, a hundredth more at least
+    and a tenth at most; a third to three times the middle price; half a kind's share. What takes
+    a previous snapshot to measure, and the age of data that are history, is proposed as it
+    usually is or left out. Each line says what was found.
 
     Args:
         snapshot: one that is known to be good.
@@ -115,7 +115,9 @@ def _freshness(case: Case) -> Iterator[_Line]:
 
 
 def _prices(case: Case) -> Iterator[_Line]:
-    n_rows, n_priced, low, high, middle = case.row(PRICES)
+    """Yield what prices and ratings are like; bounds are those of all rows, a week has few."""
+    n_rows, n_priced, *_, middle = case.row(PRICES, rows="judged")
+    _, _, low, high, _ = case.row(PRICES, rows="interactions")
     if n_priced:
         missing = 1 - n_priced / n_rows
         yield _Line("columns.price", "max_null_share", _margin(missing), per_cent(missing))
@@ -224,8 +226,8 @@ def _value(value: object) -> str:
 
 
 def _margin(share: float, *, least: float = 0.01) -> float:
-    """Return a limit for a share: twice as much, and at least so much more."""
-    return min(1.0, _up(max(2 * share, share + least)))
+    """Return a limit for a share: twice as much, at least so much more, and a tenth at most."""
+    return min(1.0, _up(max(share + least, min(2 * share, share + 0.1))))
 
 
 def _digits(value: float) -> int:
