@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from endcap.bundle.read import Bundle, read_bundle
 from endcap.testing.shop import TinyShop
 from shops import make_shop, shop_parts, write_shop
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

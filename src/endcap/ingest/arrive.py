@@ -139,7 +139,7 @@ def _read(desk: Desk, recipe: Recipe, *, nth: int, base: int) -> Arrival:
         table.columns, recipe.mapping, where=where, guess=recipe.shape is None
     )
     attributes = desk.door.attributes_in(table.columns, taken=roles.columns.values())
-    desk.door.refuse_identifiers(first_records(table), roles.columns, attributes, where=where)
+    desk.door.refuse_identifiers(first_records(table), roles.columns, where=where)
     rules = Rules(
         kinds=recipe.kinds,
         time_zone=zone or "UTC",

@@ -19,11 +19,12 @@ from endcap.ingest.privacy.policy import (
     refuse_identifiers,
 )
 from endcap.schema.errors import SettingsError
-from endcap.schema.pseudonym import KEEP, Pseudonyms
+from endcap.schema.pseudonym import KEEP, Pseudonyms, is_pseudonym
 
 RESERVED = frozenset({"user_idx", "user_id", "place"})
 OVER_ROWS = 1 << 60  # a place behind every position: what the file of users says goes before
 OF_OLD = -1
+CHECKED_ROWS = 1000
 
 
 @dataclass(slots=True)
@@ -76,7 +77,6 @@ class Door:
         self,
         sample: Sequence[Mapping[str, str | None]],
         roles: Mapping[str, str],
-        attributes: Sequence[str],
         *,
         where: str,
     ) -> None:
@@ -85,7 +85,6 @@ class Door:
         Args:
             sample: the first records of a file.
             roles: role -> column, of what is read from it.
-            attributes: columns about users that are read besides.
             where: the file, for the error.
         """
         shown = [
@@ -94,15 +93,16 @@ class Door:
             if role not in {"ts", "value", "price", "total", "kind"}
             and not (role == "user_id" and self.hides_users)
         ]
-        kept = [name for name in attributes if self.policy.columns[name] == "keep"]
-        samples = {column: [record.get(column) for record in sample] for column in (*shown, *kept)}
+        samples = {column: [record.get(column) for record in sample] for column in shown}
         refuse_identifiers(samples, self.policy, where=where)
 
     def hide(self, ids: Sequence[str]) -> list[str]:
         """Return the id by which each user is known inside."""
         if self.key is None or not self.hides_users:
             return list(ids)
-        self.raw_ids.update(ids)
+        self.raw_ids.update(
+            raw_id for raw_id in ids if not (self.keeps_pseudonyms and is_pseudonym(raw_id))
+        )
         return pseudonymise(ids, self.key, keep_pseudonyms=self.keeps_pseudonyms)
 
     def scrub(self, record: str | None, roles: Mapping[str, str]) -> str | None:
@@ -185,6 +185,20 @@ def gather_people(
     )
     compute.make("people", f"SELECT user_id, {latest} FROM said GROUP BY user_id")
     compute.drop("said")
+
+
+def check_people(
+    compute: Compute, door: Door, table: str, attributes: Sequence[str], *, where: str
+) -> None:
+    """Raise `DataError` if an attribute, as the policy shows it, looks like an e-mail or so."""
+    samples = {}
+    for name in attributes:
+        column = identifier(name)
+        found = compute.rows(
+            f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT {CHECKED_ROWS}"
+        )
+        samples[name] = [value for (value,) in found]
+    refuse_identifiers(samples, door.policy, where=where)
 
 
 def hide_values(compute: Compute, door: Door, table: str, attributes: Sequence[str]) -> None:

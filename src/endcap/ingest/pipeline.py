@@ -24,7 +24,14 @@ from endcap.ingest.increment import (
 )
 from endcap.ingest.manifest import TimeSpan
 from endcap.ingest.mapping import item_roles, user_roles
-from endcap.ingest.people import OF_OLD, OVER_ROWS, gather_people, hide_users, hide_values
+from endcap.ingest.people import (
+    OF_OLD,
+    OVER_ROWS,
+    check_people,
+    gather_people,
+    hide_users,
+    hide_values,
+)
 from endcap.ingest.privacy.k_anonymity import suppress
 from endcap.ingest.quarantine_rows import catalogue_quarantine, quarantine, reason_counts
 from endcap.ingest.repeats import FLAG_REASONS, mark_repeats
@@ -294,6 +301,7 @@ def _gather_people(work: Work) -> None:
         return
     gather_people(compute, plan.door, parts, order=work.attributes)
     hide_values(compute, plan.door, "people", work.attributes)
+    check_people(compute, plan.door, "people", work.attributes, where=where)
     columns = "".join(f', people."{name}"' for name in work.attributes)
     compute.make(
         "users",

@@ -16,6 +16,7 @@ import duckdb
 
 from endcap.ingest.engine import blaming, plain_path
 from endcap.ingest.packing import lines
+from endcap.ingest.parquet_text import column_as_text
 from endcap.ingest.staging import Format, StagedFile
 from endcap.schema.errors import DataError
 
@@ -104,14 +105,16 @@ def _open_parquet(file: StagedFile) -> RawTable:
 
 
 def _first_of_parquet(table: RawTable, n_rows: int) -> list[Record]:
+    shown = ", ".join(
+        column_as_text(name, kind, times_as_text=True)
+        for name, kind in zip(table.columns, table.types, strict=True)
+    )
     with duckdb.connect() as db, blaming(table.file.original):
+        db.execute("SET TimeZone = 'UTC'")
         found = db.execute(
-            "SELECT * FROM read_parquet(?) LIMIT ?", [plain_path(table.file.path), n_rows]
+            f"SELECT {shown} FROM read_parquet(?) LIMIT ?", [plain_path(table.file.path), n_rows]
         ).fetchall()
-    return [
-        {name: _text(value) for name, value in zip(table.columns, row, strict=True)}
-        for row in found
-    ]
+    return [dict(zip(table.columns, row, strict=True)) for row in found]
 
 
 def _open_json_lines(file: StagedFile) -> RawTable:

@@ -16,17 +16,10 @@ from endcap.ingest.compute.local_csv import csv_records, read_csv
 from endcap.ingest.compute.local_json import json_records, read_json_lines
 from endcap.ingest.compute.protocol import Column
 from endcap.ingest.engine import blaming, connect, identifier, literal, plain_path
+from endcap.ingest.parquet_text import column_as_text
 from endcap.ingest.readers import RawTable
 from endcap.ingest.staging import Format
 
-# A whole number that some tool stored as a float names the same thing as before; beyond 2 ** 53 it
-# is no longer exact, and stays as it is.
-WHOLE_FLOAT = (
-    "CASE WHEN {column} = floor({column}) AND abs({column}) < 9007199254740992"
-    " THEN CAST(CAST({column} AS BIGINT) AS VARCHAR) ELSE CAST({column} AS VARCHAR) END"
-)
-TIME = "CASE WHEN isfinite({column}) THEN CAST(epoch_us({column}) AS VARCHAR) END"
-NESTED = "CAST(to_json({column}) AS VARCHAR)"
 WRITE = """
     COPY (SELECT {columns} FROM ({source}) ORDER BY {order}) TO {path}
     (FORMAT parquet, COMPRESSION zstd)
@@ -139,10 +132,15 @@ def _listed(paths: Sequence[Path]) -> str:
     return ", ".join(literal(plain_path(path)) for path in paths)
 
 
+def _as_text(table: RawTable, place: int) -> str:
+    name, kind = table.columns[place], table.types[place]
+    return column_as_text(name, kind, times_as_text=table.times_as_text)
+
+
 def _parquet_rows(table: RawTable, fields: Mapping[str, str]) -> str:
     places = {name: table.columns.index(column) for name, column in fields.items()}
     values = "".join(
-        f", {column_as_text(table, place)} AS {identifier(name)}" for name, place in places.items()
+        f", {_as_text(table, place)} AS {identifier(name)}" for name, place in places.items()
     )
     return f"""
         SELECT file_row_number + 1 AS file_row, NULL::VARCHAR AS broken{values}
@@ -152,23 +150,10 @@ def _parquet_rows(table: RawTable, fields: Mapping[str, str]) -> str:
 
 def _parquet_records(table: RawTable, rows: str) -> str:
     struct = ", ".join(
-        f"{literal(column)}: {column_as_text(table, place)}"
-        for place, column in enumerate(table.columns)
+        f"{literal(column)}: {_as_text(table, place)}" for place, column in enumerate(table.columns)
     )
     return f"""
         SELECT file_row_number + 1, CAST(to_json({{{struct}}}) AS VARCHAR)
         FROM read_parquet({literal(plain_path(table.file.path))}, file_row_number = true)
         WHERE file_row_number + 1 IN ({rows}) ORDER BY file_row_number
     """
-
-
-def column_as_text(table: RawTable, place: int) -> str:
-    """Return SQL that is a column of a Parquet file as text, the same for every writer of it."""
-    column, kind = identifier(table.columns[place]), table.types[place]
-    if kind in {"FLOAT", "DOUBLE"}:
-        return WHOLE_FLOAT.format(column=column)
-    if kind.startswith(("TIMESTAMP", "DATE")) and not (table.times_as_text and "ZONE" not in kind):
-        return TIME.format(column=column)
-    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
-        return NESTED.format(column=column)
-    return f"CAST({column} AS VARCHAR)"
