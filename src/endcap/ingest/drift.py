@@ -109,14 +109,6 @@ class _Pair:
     before: Window
     after: Window
 
-    def counts(self, query: str, **parts: str) -> tuple[Counts, Counts]:
-        """Return what a query of (bin, n) yields of each side."""
-        old, new = (
-            dict(self.db.execute(fill(query, side=side, **parts)).fetchall())
-            for side in ("before", "after")
-        )
-        return old, new
-
 
 def compare(before: Stored, after: Stored, *, whole: bool = False, days: int = DAYS) -> DriftReport:
     """Return how the rows of `after` differ from those of `before`.
@@ -269,12 +261,12 @@ def _bins(pair: _Pair, name: str) -> tuple[list[str], list[int], list[int]]:
     """Return the labels of the bins of a facet and the counts of both sides."""
     if name == "kind":
         names = {code: kind.value for kind, code in KIND_CODES.items()}
-        return _aligned(*pair.counts(BY_KIND), names)
+        return _aligned(*_counts(pair, BY_KIND), names)
     if name in ATTRIBUTES:
-        return _largest(*pair.counts(BY_ATTRIBUTE, attribute=name))
+        return _largest(*_counts(pair, BY_ATTRIBUTE, attribute=name))
     if name == "activity":
         names = dict(enumerate(ACTIVITY_LABELS))
-        return _aligned(*pair.counts(BY_ACTIVITY, day=str(DAY_US)), names)
+        return _aligned(*_counts(pair, BY_ACTIVITY, day=str(DAY_US)), names)
     if name == "hour":
         return _hours(pair)
     if name == "price":
@@ -283,6 +275,15 @@ def _bins(pair: _Pair, name: str) -> tuple[list[str], list[int], list[int]]:
     if name == "rating":
         return _values(pair, "value", f"kind = {kind}")
     return _parts(pair, "value", f"kind = {kind}")
+
+
+def _counts(pair: _Pair, query: str, **parts: str) -> tuple[Counts, Counts]:
+    """Return what a query of (bin, n) yields of each side."""
+    old, new = (
+        dict(pair.db.execute(fill(query, side=side, **parts)).fetchall())
+        for side in ("before", "after")
+    )
+    return old, new
 
 
 def _aligned(
@@ -338,7 +339,7 @@ def _values(pair: _Pair, column: str, condition: str) -> tuple[list[str], list[i
     }
     if len(found) > MAX_VALUES:
         return _parts(pair, column, condition)
-    old, new = pair.counts(BY_VALUE, column=column, condition=condition)
+    old, new = _counts(pair, BY_VALUE, column=column, condition=condition)
     keys = sorted(found)
     labels = [number(key) for key in keys]
     return labels, [old.get(key, 0) for key in keys], [new.get(key, 0) for key in keys]
@@ -352,7 +353,7 @@ def _parts(pair: _Pair, column: str, condition: str) -> tuple[list[str], list[in
     branches = " ".join(
         f"WHEN {column} <= {cut!r}::FLOAT THEN {place}" for place, cut in enumerate(cuts)
     )
-    old, new = pair.counts(BY_PART, branches=branches, last=str(len(cuts)), **where)
+    old, new = _counts(pair, BY_PART, branches=branches, last=str(len(cuts)), **where)
     names = {-1: UNKNOWN}
     names |= {place: _range(low, cut) for place, (low, cut) in enumerate(_steps(cuts))}
     names[len(cuts)] = f"above {number(cuts[-1])}" if cuts else "any"

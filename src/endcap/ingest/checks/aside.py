@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from endcap.ingest.checks.case import Case, CheckResult
-from endcap.ingest.engine import literal
+from endcap.ingest.engine import fill, literal
 from endcap.ingest.expectations import ANY_OTHER
 from endcap.ingest.wording import per_cent
 
@@ -160,7 +160,7 @@ def _where(case: Case, condition: str) -> str:
     """Return in which files and rows they stand; of an increment, those that it added."""
     if case.adds and case.previous is not None:
         condition += f" AND position > {case.previous.manifest.counts.rows_in}"
-    places = case.rows(PLACES, condition=condition)
+    places = case.rows(fill(PLACES, condition=condition))
     return "; ".join(
         f"{source}, row {first:,}" + (f" to {last:,}" if last > first else "")
         for source, _, first, last in places

@@ -98,13 +98,13 @@ class Case:
         """Whether the snapshot is an increment on the previous one."""
         return self.previous is not None and continues(self.snapshot, self.previous)
 
-    def rows(self, query: str, **parts: str) -> list[tuple[Any, ...]]:
-        """Return what a query yields, with its placeholders filled in."""
-        return self.db.execute(fill(query, **parts)).fetchall()
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return what a query yields."""
+        return self.db.execute(query).fetchall()
 
-    def row(self, query: str, **parts: str) -> tuple[Any, ...]:
+    def row(self, query: str) -> tuple[Any, ...]:
         """Return the one row that a query yields."""
-        return self.rows(query, **parts)[0]
+        return self.rows(query)[0]
 
     def since(self, events: str, *, rows: str = "judged", low: bool = False) -> str:
         """Return when rows of a kind became too many (or too few), in words.
@@ -114,13 +114,13 @@ class Case:
             rows: the relation to look at.
             low: too few rather than too many.
         """
-        first_us, last_us = self.row("SELECT min(ts), max(ts) FROM $rows", rows=rows)
+        first_us, last_us = self.row(fill("SELECT min(ts), max(ts) FROM $rows", rows=rows))
         bucket = bucket_us(last_us - first_us)
         start = first_us // bucket
         counts = {
             place: (n_events, n_rows)
             for place, n_events, n_rows in self.rows(
-                BUCKETS, bucket=str(bucket), first=str(start), events=events, rows=rows
+                fill(BUCKETS, bucket=str(bucket), first=str(start), events=events, rows=rows)
             )
         }
         series = [counts.get(place, (0, 0)) for place in range(last_us // bucket - start + 1)]
@@ -139,7 +139,7 @@ class Case:
         counts = {
             place: n_rows
             for place, n_rows, _ in self.rows(
-                BUCKETS, bucket=str(bucket), first=str(start), events="true", rows=rows
+                fill(BUCKETS, bucket=str(bucket), first=str(start), events="true", rows=rows)
             )
         }
         onset = find_onset(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from endcap.ingest.checks.case import Case, CheckResult
-from endcap.ingest.engine import identifier, literal
+from endcap.ingest.engine import fill, identifier, literal
 from endcap.ingest.expectations import Column, KindShare, Value
 from endcap.ingest.wording import number, per_cent, short
 from endcap.schema.columns import KIND_CODES, Kind
@@ -64,7 +64,7 @@ def check_columns(case: Case) -> Iterator[CheckResult]:
         if isinstance(place, CheckResult):
             yield place
             continue
-        n_all, n_null = case.rows(COUNT, events=f"{place.sql} IS NULL", rows=place.rows)[0]
+        n_all, n_null = case.rows(fill(COUNT, events=f"{place.sql} IS NULL", rows=place.rows))[0]
         if n_all == 0:
             what = f"no row of kind {column.kind}" if column.kind else f"no {place.unit}"
             yield CheckResult(
@@ -87,7 +87,7 @@ def find_column(case: Case, name: str, *, kind: Kind | None = None) -> _Place | 
     is_user = name.startswith(OF_USER)
     table, idx = ("users", "user_idx") if is_user else ("items", "item_idx")
     bare = name.removeprefix(OF_USER if is_user else OF_ITEM)
-    types = dict(case.rows(COLUMNS, table=table))
+    types = dict(case.rows(fill(COLUMNS, table=table)))
     if bare not in types or bare == idx:
         return _absent(name, bare, [column for column in types if column != idx], table)
     rows = f"(SELECT * FROM {table} WHERE {idx} IN (SELECT {idx} FROM judged))"
@@ -161,8 +161,8 @@ def _outside(
     sign, side = ("<", "smaller") if key == "min" else (">", "larger")
     is_none = f"({place.number} IS NULL AND {place.sql} IS NOT NULL)"  # text that is no number
     events = f"({place.number} {sign} {place.limit(bound)} OR {is_none})"
-    _, n_out = case.rows(COUNT, events=f"coalesce({events}, false)", rows=place.rows)[0]
-    smallest, largest = case.rows(EXTREMES, number=place.number, rows=place.rows)[0]
+    _, n_out = case.rows(fill(COUNT, events=f"coalesce({events}, false)", rows=place.rows))[0]
+    smallest, largest = case.rows(fill(EXTREMES, number=place.number, rows=place.rows))[0]
     found = f"{number(smallest)} to {number(largest)}" if smallest is not None else "no number"
     most = column.max_outside_share
     few = "no" if most == 0 else f"at most {per_cent(most)} of them a"
@@ -188,7 +188,7 @@ def _outside(
 
 def _median(case: Case, place: _Place, bounds: tuple[float, float]) -> CheckResult:
     low, high = bounds
-    middle = case.rows(MIDDLE, number=place.number, rows=place.rows)[0][0]
+    middle = case.rows(fill(MIDDLE, number=place.number, rows=place.rows))[0][0]
     result = CheckResult(
         name=f"columns.{place.key}.median",
         expectation=f"the middle {place.key} lies between {number(low)} and {number(high)}",
@@ -220,7 +220,7 @@ def _median(case: Case, place: _Place, bounds: tuple[float, float]) -> CheckResu
 def _listed(case: Case, place: _Place, column: Column, n_values: int) -> CheckResult:
     allowed, most = column.allowed or (), column.max_unlisted_share
     events = f"{place.sql} IS NOT NULL AND NOT {_is_among(place, allowed)}"
-    _, n_others = case.rows(COUNT, events=events, rows=place.rows)[0]
+    _, n_others = case.rows(fill(COUNT, events=events, rows=place.rows))[0]
     shown = ", ".join(short(_text(value), limit=20) for value in allowed[:8])
     shown += f" and {len(allowed) - 8} more" if len(allowed) > 8 else ""
     few = "none" if most == 0 else f"at most {per_cent(most)}"
@@ -233,7 +233,7 @@ def _listed(case: Case, place: _Place, column: Column, n_values: int) -> CheckRe
     if result.passed:
         return result
     others = case.rows(
-        UNLISTED, column=place.sql, rows=place.rows, events=events, limit=str(N_EXAMPLES)
+        fill(UNLISTED, column=place.sql, rows=place.rows, events=events, limit=str(N_EXAMPLES))
     )
     examples = ", ".join(f"{short(value, limit=40)!r} ({n:,})" for value, n in others)
     return result.model_copy(
@@ -268,7 +268,7 @@ def check_kinds(case: Case) -> Iterator[CheckResult]:
     """Yield what became of the section `kinds`."""
     for kind, share in case.contract.kinds.items():
         events = f"kind = {KIND_CODES[kind]}"
-        n_all, n_found = case.rows(COUNT, events=events, rows="judged")[0]
+        n_all, n_found = case.rows(fill(COUNT, events=events, rows="judged"))[0]
         if share.min_share is not None:
             yield _kind(case, kind, share, n_found, n_all, is_min=True)
         if share.max_share is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from endcap.ingest.checks.case import Case, CheckResult
+from endcap.ingest.engine import fill
 from endcap.ingest.wording import HOUR_US, date, duration, number
 from endcap.schema.types import DAY_US, SECOND_US
 
@@ -56,7 +57,7 @@ def _age(case: Case, most_hours: float) -> CheckResult:
 def longest_gap(case: Case, *, days: int) -> tuple[int, int] | None:
     """Return the events around the longest silence in the last days; None for fewer than two."""
     found = case.rows(
-        LONGEST_GAP, after_us=str(case.last_us - days * DAY_US), minute=str(60 * SECOND_US)
+        fill(LONGEST_GAP, after_us=str(case.last_us - days * DAY_US), minute=str(60 * SECOND_US))
     )
     return found[0] if found else None
 

@@ -13,6 +13,7 @@ from endcap.ingest.checks.case import Case, opened
 from endcap.ingest.checks.columns import OF_USER
 from endcap.ingest.checks.freshness import longest_gap
 from endcap.ingest.checks.volume import USUAL_DAYS, day_counts, last_day
+from endcap.ingest.engine import fill
 from endcap.ingest.expectations import ANY_OTHER, SECTIONS, Contract
 from endcap.ingest.stored import Stored
 from endcap.ingest.wording import HOUR_US, duration, number, per_cent
@@ -116,8 +117,8 @@ def _freshness(case: Case) -> Iterator[_Line]:
 
 def _prices(case: Case) -> Iterator[_Line]:
     """Yield what prices and ratings are like; bounds are those of all rows, a week has few."""
-    n_rows, n_priced, *_, middle = case.row(PRICES, rows="judged")
-    _, _, low, high, _ = case.row(PRICES, rows="interactions")
+    n_rows, n_priced, *_, middle = case.row(fill(PRICES, rows="judged"))
+    _, _, low, high, _ = case.row(fill(PRICES, rows="interactions"))
     if n_priced:
         missing = 1 - n_priced / n_rows
         yield _Line("columns.price", "max_null_share", _margin(missing), per_cent(missing))
@@ -126,7 +127,7 @@ def _prices(case: Case) -> Iterator[_Line]:
         if middle > 0:
             bounds = [_down(middle / 3), _up(middle * 3)]
             yield _Line("columns.price", "median", bounds, number(middle))
-    low, high = case.row(RATINGS, rating=str(KIND_CODES[Kind.RATING]))
+    low, high = case.row(fill(RATINGS, rating=str(KIND_CODES[Kind.RATING])))
     if low is not None:
         found = f"{number(low)} to {number(high)}"
         yield _Line("columns.value", "kind", Kind.RATING.value, "")
@@ -137,7 +138,7 @@ def _prices(case: Case) -> Iterator[_Line]:
 def _attributes(case: Case) -> Iterator[_Line]:
     """Yield what catalogue and users are like: those that rows of the last days have."""
     for column in ITEM_COLUMNS:
-        n_all, n_known = case.row(NULLS, column=column, table="items", idx="item_idx")
+        n_all, n_known = case.row(fill(NULLS, column=column, table="items", idx="item_idx"))
         if n_known:
             missing = 1 - n_known / n_all
             yield _Line(f"columns.{column}", "max_null_share", _margin(missing), per_cent(missing))
@@ -145,10 +146,12 @@ def _attributes(case: Case) -> Iterator[_Line]:
         if column in ("user_idx", "user_id"):
             continue
         quoted = '"' + column.replace('"', '""') + '"'
-        n_all, n_known = case.row(NULLS, column=quoted, table="users", idx="user_idx")
+        n_all, n_known = case.row(fill(NULLS, column=quoted, table="users", idx="user_idx"))
         section, missing = f"columns.{OF_USER}{column}", 1 - n_known / n_all
         yield _Line(section, "max_null_share", _margin(missing), per_cent(missing))
-        values = [row[0] for row in case.rows(VALUES, column=quoted, limit=str(FEW_VALUES + 1))]
+        values = [
+            row[0] for row in case.rows(fill(VALUES, column=quoted, limit=str(FEW_VALUES + 1)))
+        ]
         if 0 < len(values) <= FEW_VALUES:
             yield _Line(section, "allowed", values, "all that occur")
             yield _Line(section, "max_unlisted_share", 0.01, "0 %")

@@ -62,7 +62,7 @@ def _turnover(case: Case, table: str, turnover: Turnover) -> Iterator[CheckResul
         if case.previous is None:
             yield result
             continue
-        n_all, n_found = case.row(query, table=table, id=id_, idx=idx)
+        n_all, n_found = case.row(fill(query, table=table, id=id_, idx=idx))
         is_met = n_found <= most * n_all
         said = {
             "found": f"{per_cent(n_found / n_all)} ({n_found:,} of {n_all:,} {table})",
@@ -88,7 +88,7 @@ def _new(case: Case, table: str) -> dict[str, str]:
         )
         return said
     names = _examples(case, "items", "earlier_items")
-    known = [row[0] for row in case.rows(OLD_EXAMPLES, n=str(N_EXAMPLES))]
+    known = [row[0] for row in case.rows(fill(OLD_EXAMPLES, n=str(N_EXAMPLES)))]
     said["meaning"] = (
         f"Either much came in at once, or item ids have another form than before: new ones are "
         f"{_quoted(names)}, known ones {_quoted(known)}."
@@ -109,7 +109,9 @@ def _gone(case: Case, table: str) -> dict[str, str]:
 
 
 def _examples(case: Case, table: str, other: str) -> list[str]:
-    return [row[0] for row in case.rows(EXAMPLES, table=table, other=other, n=str(N_EXAMPLES))]
+    return [
+        row[0] for row in case.rows(fill(EXAMPLES, table=table, other=other, n=str(N_EXAMPLES)))
+    ]
 
 
 def _quoted(ids: list[str]) -> str:

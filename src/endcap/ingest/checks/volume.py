@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from endcap.ingest.checks.case import Case, CheckResult
 from endcap.ingest.checks.onset import bucket_us, find_onset
+from endcap.ingest.engine import fill
 from endcap.ingest.wording import HOUR_US, date, number
 from endcap.schema.types import DAY_US
 
@@ -134,7 +135,7 @@ def _lost_or_gained(case: Case, *, low: bool) -> str:
     first_us, last_us = min(s.first_us for s in spans), max(s.last_us for s in spans)
     bucket = max(bucket_us(last_us - first_us), DAY_US)
     now, before = (
-        dict(case.rows(BY_BUCKET, bucket=str(bucket), rows=rows))
+        dict(case.rows(fill(BY_BUCKET, bucket=str(bucket), rows=rows)))
         for rows in ("interactions", "earlier")
     )
     places = range(first_us // bucket, last_us // bucket + 1)
@@ -211,6 +212,6 @@ def day_counts(case: Case) -> list[int]:
     n_whole = (span_us + HOUR_US) // DAY_US  # a whole day may lack its first or last hour
     n_days = max(1, min(USUAL_DAYS + 1, n_whole))
     found = dict(
-        case.rows(LAST_DAYS, last_us=str(case.last_us), day=str(DAY_US), n_days=str(n_days))
+        case.rows(fill(LAST_DAYS, last_us=str(case.last_us), day=str(DAY_US), n_days=str(n_days)))
     )
     return [found.get(ago, 0) for ago in range(n_days)]
