@@ -167,3 +167,15 @@ def test_merging_tells_interest_removals_and_refusals_apart():
     assert as_rows(merged) == [(3, 1.25, 30, 81), (6, 0.5, 82, 82)]
     assert merged.refused.tolist() == [5]
     assert merged.latest(1).refused.tolist() == [5]
+
+
+def test_of_a_refusal_and_interest_at_the_same_time_the_refusal_holds():
+    row = build_history(interactions(EVENTS), 4).row(0)  # item 5 last at 60, item 3 at 30
+    merged = merge_events(
+        row,
+        np.array([5, 3, 3], dtype=np.int32),
+        np.array([60, 29, 28]),
+        weights=np.array([-1, -1, -1], dtype=np.float32),
+    )
+    assert merged.refused.tolist() == [5]
+    assert merged.items.tolist() == [3]

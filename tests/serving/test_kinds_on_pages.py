@@ -159,11 +159,13 @@ def test_what_was_refused_before_the_bundle_stays_away(mixed, mixed_data):
 def test_interest_now_lifts_what_was_refused_before_the_bundle(mixed, mixed_data):
     history = history_of(interest(weigh(mixed_data, DEFAULT_WEIGHTS)))
     refused = int(history.row(3).refused[0])
-    acts = [("user-03", Kind.PURCHASE, mixed.item_ids[refused], 3 * DAY_S)]
-    looks = [("user-03", Kind.VIEW, "item-010", 100 - n / 10) for n in range(300)]
-    context = context_of(mixed, open_scorers(mixed), "user-03", [*acts, *looks])
+    acts = [("user-03", Kind.LIKE, mixed.item_ids[refused], 3 * DAY_S)]
+    context = context_of(mixed, open_scorers(mixed), "user-03", acts)
     assert refused not in context.taste.refused.tolist()
     assert refused in context.taste.items.tolist()
+    looks = [("user-03", Kind.VIEW, "item-010", 100 - n / 10) for n in range(300)]
+    later = context_of(mixed, open_scorers(mixed), "user-03", [*acts, *looks])
+    assert refused not in later.taste.refused.tolist(), "also when the like is long forgotten"
 
 
 def test_every_count_told_is_one_of_purchases(mixed, mixed_data):
