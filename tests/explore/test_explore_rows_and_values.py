@@ -105,6 +105,13 @@ def test_duplicates_by_hand(make):
     )
 
 
+def test_near_duplicates_alone_are_said_so(make):
+    found = duplicates(make([(0, 0, "2024-01-01T10:00:00"), (0, 0, "2024-01-01T10:00:01")]))
+    assert say_duplicates(found) == (
+        "1 row repeats user, item and kind of another within the 2 s before (50% of all)."
+    )
+
+
 def test_a_clean_set_has_no_duplicates(make):
     found = duplicates(make([(0, 0, "2024-01-01"), (0, 0, "2024-01-02"), (0, 1, "2024-01-02")]))
     assert (found.n_same_time, found.n_near, found.by_kind) == (0, 0, {})

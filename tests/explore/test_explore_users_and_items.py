@@ -45,6 +45,11 @@ def test_the_size_of_a_hand_counted_set(make):
     )
 
 
+def test_a_single_day_is_no_span(make):
+    found = overview(make([(0, 0, "2024-01-01T08:00"), (0, 0, "2024-01-01T09:00")]))
+    assert say_size(found) == "2 views of 1 user with 1 item, all on 1 Jan 2024."
+
+
 def test_no_interaction_is_an_error_that_says_so(make):
     with pytest.raises(DataError, match="no interaction"):
         overview(make([], n_items=1))

@@ -109,9 +109,7 @@ def plot_cold_start(found: ColdStart) -> Figure:
         ("rows that repeat", found.repeat_interactions),
     )
     shares = np.array([share for _, share in rows])
-    figure, axes = sideways_bars([name for name, _ in rows], shares, [percent(s) for s in shares])
-    axes.set_xlim(0, 1.25)
-    return figure
+    return sideways_bars([name for name, _ in rows], shares, [percent(s) for s in shares])[0]
 
 
 def _seen(idx: NDArray[np.int32], n: int) -> NDArray[np.bool_]:

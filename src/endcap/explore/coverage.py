@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_LONGEST = 5
+MAX_MONTH_NAMES = 5
 MAX_WEEKS = 110
 """Longer spans are drawn by month, so that a square stays large enough to see."""
 
@@ -118,7 +119,7 @@ def _draw_weeks(axes: Axes, found: Coverage) -> None:
     axes.set_yticks([0, 2, 4, 6], ["Mon", "Wed", "Fri", "Sun"], color=INK)
     months = days.astype("datetime64[D]").astype("datetime64[M]")
     begins = np.flatnonzero(np.append(True, months[1:] != months[:-1]))
-    begins = begins[:: max(1, len(begins) // 5)]
+    begins = begins[:: -(-len(begins) // MAX_MONTH_NAMES)]
     labels = [date(int(days[day]) * DAY_US).split(" ", 1)[1] for day in begins]
     axes.set_xticks(weeks[begins], labels)
 

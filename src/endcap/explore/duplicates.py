@@ -124,13 +124,19 @@ def say_duplicates(found: Duplicates) -> str:
             "No row repeats user, item and kind of an earlier one at the same time or within "
             f"{duration(found.near_s)}."
         )
-    says = (
-        f"{counted(found.n_same_time, 'row repeats', 'rows repeat')} user, item, kind and time of "
-        f"an earlier one ({percent(found.same_time_share)} of all)"
-    )
-    if found.n_near:
-        says += f"; {found.n_near:,} more ({percent(found.near_share)}) come within "
-        says += f"{duration(found.near_s)} of one"
+    if found.n_same_time == 0:
+        says = (
+            f"{counted(found.n_near, 'row repeats', 'rows repeat')} user, item and kind of another "
+            f"within the {duration(found.near_s)} before ({percent(found.near_share)} of all)"
+        )
+    else:
+        says = (
+            f"{counted(found.n_same_time, 'row repeats', 'rows repeat')} user, item, kind and time "
+            f"of an earlier one ({percent(found.same_time_share)} of all)"
+        )
+        if found.n_near:
+            says += f"; {found.n_near:,} more ({percent(found.near_share)}) come within "
+            says += f"{duration(found.near_s)} of one"
     if Kind.PURCHASE in found.by_kind:
         says += ". Of purchases these may be true pieces of one basket"
     return says + "."

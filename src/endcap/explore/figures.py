@@ -152,7 +152,7 @@ def sideways_bars(
     axes.set_xticks([])
     for place, amount, text in zip(places, amounts, texts, strict=True):
         axes.annotate(text, (float(amount), place), (4, 0), **_label(ha="left", va="center"))
-    axes.set_xlim(0, max(float(np.max(amounts)), 1e-12) * 1.25)
+    axes.set_xlim(0, max(float(np.max(amounts)), 1e-12) * _room_for(names, texts))
     return figure, axes
 
 
@@ -228,6 +228,13 @@ def _squares(axes: Axes, where: NDArray[np.bool_], **look: Any) -> None:
     places = np.stack([columns, rows], axis=1)[:, None, :] + corners[None, :, :]
     codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(rows)
     axes.add_patch(PathPatch(Path(places.reshape(-1, 2), codes), **look))
+
+
+def _room_for(names: Sequence[str], texts: Sequence[str]) -> float:
+    """Return how much longer than its longest bar an axis must be, so that a text fits behind."""
+    char_in = 0.55 * TEXT_PT / 72
+    axis_in = WIDTH_IN - 0.1 - char_in * max(len(clipped(name)) for name in names)
+    return axis_in / (axis_in - 0.1 - char_in * max(map(len, texts)))
 
 
 def _label(*, ha: str, va: str) -> dict[str, Any]:

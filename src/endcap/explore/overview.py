@@ -78,10 +78,11 @@ def say_size(found: Overview) -> str:
         share = percent(found.n_unused_items / facts.n_known_items)
         unused = f" Another {counted(found.n_unused_items, 'item', 'items')} ({share} of the "
         unused += f"catalogue) {'has' if found.n_unused_items == 1 else 'have'} none."
+    first, last = date(found.first_us), date(found.last_us)
+    when = f"from {first} to {last}" if first != last else f"all on {first}"
     return (
         f"{facts.n_interactions:,} {found.noun} of {counted(facts.n_users, 'user', 'users')} with "
-        f"{counted(facts.n_items, 'item', 'items')}, from {date(found.first_us)} to "
-        f"{date(found.last_us)}.{unused}"
+        f"{counted(facts.n_items, 'item', 'items')}, {when}.{unused}"
     )
 
 

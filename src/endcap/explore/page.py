@@ -15,8 +15,9 @@ from endcap.explore.chapters import chapters, headlines
 from endcap.explore.exploration import Exploration
 from endcap.explore.inline_svg import inline_svg
 from endcap.explore.section import Section
-from endcap.explore.wording import number, percent
+from endcap.explore.wording import duration, number, percent
 
+DAY_S = 86_400.0
 TEMPLATE = "page.html"
 STYLE = "page.css"
 
@@ -74,7 +75,7 @@ def _facts(found: Exploration) -> tuple[tuple[str, str], ...]:
         (f"{facts.n_interactions:,}", found.overview.noun),
         (f"{facts.n_users:,}", "users"),
         (f"{facts.n_items:,}", "items"),
-        (number(round(facts.n_days)), "days"),
+        (duration(facts.n_days * DAY_S), "from first to last"),
         (number(facts.median_per_user), "per user, median"),
         (percent(facts.density), "of all pairs occur"),
         (percent(facts.repeat_share), "are repeats"),
