@@ -217,6 +217,8 @@ def test_rows_put_aside_are_those_that_were_added(tmp_path: Path) -> None:
     assert compare(old, new).quarantined_share == (0.1, 0.9)
     apart = write_snapshot(tmp_path, more, snapshot_id="cccc", sources=("other.csv",))
     assert compare(old, apart).quarantined_share == (0.1, 19 / 110)
+    again = write_snapshot(tmp_path, more, snapshot_id="eeee")  # the same file, read otherwise
+    assert compare(old, again).quarantined_share == (0.1, 19 / 110)
     child = write_snapshot(
         tmp_path, more, snapshot_id="dddd", sources=("events.db",), parent="aaaa"
     )
