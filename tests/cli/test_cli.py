@@ -6,12 +6,13 @@ import pytest
 from typer.testing import CliRunner
 
 from endcap.cli import app, main
-from endcap.cli.learn import column_mapping
+from endcap.cli.ingest import column_mapping
 from endcap.schema.errors import SettingsError
 from shops import make_shop, shop_parts, write_shop
 
 COMMANDS = (
-    *("demo", "ingest", "features", "train", "evaluate", "bundle", "serve", "recommend", "doctor"),
+    *("demo", "ingest", "explore", "features", "check-contract", "drift", "quarantine", "train"),
+    *("evaluate", "bundle", "serve", "recommend", "doctor"),
 )
 
 

@@ -12,7 +12,12 @@ import typer
 from endcap.schema.errors import SettingsError
 from endcap.settings import Settings, load_settings
 
-TRAINING_PACKAGES = frozenset({"duckdb", "implicit", "onnx", "safetensors", "scipy", "torch"})
+TRAINING_PACKAGES = frozenset(
+    {
+        *("backports", "cryptography", "duckdb", "implicit", "isal", "matplotlib", "onnx"),
+        *("safetensors", "scipy", "torch"),
+    }
+)
 
 Models = Annotated[
     str, typer.Option(help="Models to fit, separated by commas; the configured ones when empty.")

@@ -5,6 +5,7 @@ One rule stands here once, as SQL for both engines. What to do with the rows is 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -244,7 +245,8 @@ def _times(compute: Compute, raw: str, rules: Rules) -> tuple[str, float, str]:
     if rules.ts_unit is not None:
         scales = {name: scale for _, name, scale in TIME_UNITS}
         return rules.ts_unit, scales.get(rules.ts_unit, 1e6), order
-    numbers = sorted(abs(float(text)) for text in sample if re.match(NUMBER, text))
+    found = (abs(float(text)) for text in sample if re.match(NUMBER, text))
+    numbers = sorted(number for number in found if math.isfinite(number))
     if not numbers:
         return "text", 1e6, order
     middle = numbers[(len(numbers) - 1) // 2]

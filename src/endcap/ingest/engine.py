@@ -33,7 +33,10 @@ def connect(scratch: Path, *, memory_limit: str = MEMORY_LIMIT) -> Iterator[Duck
         }
     )
     try:
-        db.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        db.execute("SET TimeZone = 'UTC'")
+        # A notebook without ipywidgets has none, and refuses to be told so.
+        if db.execute("SELECT current_setting('enable_progress_bar')").fetchall()[0][0]:
+            db.execute("SET enable_progress_bar = false")
         yield db
     finally:
         db.close()

@@ -10,6 +10,7 @@ from endcap.ingest.engine import literal
 
 WHITE = " \t\r\n"
 MISSING = ("", "nan", "null", "none", "\\n", "<na>")
+MAX_MISSING_CHARS = max(len(word) for word in MISSING)
 NUMBER = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$"
 MAX_DOUBLE = "1.7976931348623157e308"
 
@@ -25,9 +26,12 @@ SLASHED = r"^([0-9]{1,2})[/.]([0-9]{1,2})[/.]([0-9]{4})"
 
 def presence(text: str) -> str:
     """Return SQL that is the trimmed text, or NULL for the words that other tools write for it."""
-    trimmed = f"trim({text}, {literal(WHITE)})"
+    # Few values need it, and it costs more than all else: look at the first and the last letter.
+    outside = f"{text} < '!' OR right({text}, 1) < '!'"
+    trimmed = f"CASE WHEN {outside} THEN trim({text}, {literal(WHITE)}) ELSE {text} END"
     words = ", ".join(literal(word) for word in MISSING)
-    return f"CASE WHEN lower({trimmed}) IN ({words}) THEN NULL ELSE {trimmed} END"
+    is_missing = f"length({trimmed}) <= {MAX_MISSING_CHARS} AND lower({trimmed}) IN ({words})"
+    return f"CASE WHEN {is_missing} THEN NULL ELSE {trimmed} END"
 
 
 def number(text: str) -> str:
