@@ -9,7 +9,7 @@ from endcap.ingest import complete_journey
 from endcap.ingest.account import config_of, iso, manifest_of
 from endcap.ingest.arrive import Desk, read_arrivals
 from endcap.ingest.catalogue import complete_items, empty_catalogue, read_items
-from endcap.ingest.clean import REPEATS
+from endcap.ingest.clean import ORDER, REPEATS
 from endcap.ingest.compute.protocol import Compute
 from endcap.ingest.engine import literal
 from endcap.ingest.ids import index_ids
@@ -271,6 +271,8 @@ def _describe(work: Work, rows: str, span: TimeSpan) -> None:
     first_us, last_us = _own_span(compute)
     is_increment = parent is not None
     suspicion = work.plan.suspicion
+    if all(arrival.ts_unit == ORDER for arrival in work.arrivals):
+        suspicion = suspicion.of_made_up_times()
     flag(compute, suspicion, first_us=first_us, last_us=last_us, is_increment=is_increment)
     if parent is not None:
         work.has_catalogue = work.has_catalogue or parent.manifest.config.has_catalogue

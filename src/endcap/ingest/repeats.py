@@ -6,7 +6,7 @@ Exact repeats of a rating are put aside; the rest is only flagged, unless the se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from endcap.ingest.compute.protocol import Compute
 from endcap.ingest.engine import fill
@@ -14,6 +14,7 @@ from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.types import DAY_US, SECOND_US
 
 MINUTE_US = 60 * SECOND_US
+NO_LIMIT = 1 << 62
 NEAR_DUPLICATE = "near_duplicate"
 BURST = "burst"
 BOT = "bot"
@@ -82,6 +83,10 @@ class Suspicion:
     max_per_minute: int
     max_per_day: int
     dropped: Sequence[str] = ()
+
+    def of_made_up_times(self) -> Suspicion:
+        """Return what is suspicious where times only say the order: nothing about pace."""
+        return replace(self, near_duplicate_us=0, max_per_minute=NO_LIMIT, max_per_day=NO_LIMIT)
 
     def rows_of(self, flag: str, rows: str) -> str:
         """Return a SELECT of the positions of the rows, by id, that deserve a flag."""
