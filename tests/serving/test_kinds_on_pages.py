@@ -19,6 +19,7 @@ from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions
 from endcap.serving.engine import Engine
 from endcap.serving.gather import STEP_US
+from endcap.serving.stages.retrieve import SESSION_FADE, retrieve_personal
 from pages import context_of, engine_of, happen, items_of, live_state
 from shops import SHIFT_US, WALL_NOW_US, shop_parts, write_shop
 from webshop import open_web
@@ -129,6 +130,21 @@ def test_a_cart_that_is_empty_is_not_spoken_of(bundle):
     ]
     page = engine_of(bundle, acts).home("u", request_id="r")
     assert not [shelf for shelf in page.shelves if "cart" in shelf.title]
+
+
+def test_what_a_visit_shows_interest_in_speaks_by_its_weight(bundle):
+    scorers, asked = open_scorers(bundle), []
+
+    class Listener:
+        def rank(self, seeds, weights, k, *, exclude):
+            asked.append((seeds.tolist(), weights.tolist()))
+            return scorers.neighbours.rank(seeds, weights, k, exclude=exclude)
+
+    acts = [("u", Kind.VIEW, "item-003", 50), ("u", Kind.CART, "item-009", 40)]
+    context = replace(context_of(bundle, scorers, "u", acts), anchor=None)
+    retrieve_personal(context, replace(scorers, neighbours=Listener(), fold_in=None))
+    assert asked[-1][0] == [9, 3]
+    np.testing.assert_allclose(asked[-1][1], [0.6, 0.3 * SESSION_FADE], rtol=1e-6)
 
 
 def test_impressions_change_no_page(bundle):
