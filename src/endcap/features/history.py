@@ -168,7 +168,7 @@ def build_history(
     if refusals is not None and len(refusals):
         no = np.unique(pair_keys(refusals))
         refused = Refused(_indptr(no >> 32, n_users), (no & 0xFFFFFFFF).astype(np.int32))
-        kept = ~np.isin(pairs, no)
+        kept = _are_not_in(pairs, no)
         pairs, counts, first_ts, last_ts = pairs[kept], counts[kept], first_ts[kept], last_ts[kept]
     return History(
         indptr=_indptr(pairs >> 32, n_users),
@@ -280,6 +280,16 @@ def tower_weights(
     """
     weights = seed_weights(row, now_us=now_us, half_life_days=half_life_days)
     return np.maximum(weights, np.float32(1e-12))
+
+
+def _are_not_in(pairs: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which pairs are not among the others, far fewer; both ascending and distinct."""
+    place = np.searchsorted(pairs, others)
+    inside = place < len(pairs)
+    place, others = place[inside], others[inside]
+    absent = np.ones(len(pairs), dtype=np.bool_)
+    absent[place[pairs[place] == others]] = False
+    return absent
 
 
 def _indptr(users: NDArray[np.int64], n_users: int) -> NDArray[np.int64]:
