@@ -192,7 +192,7 @@ def test_looking_as_somebody_else(open_page):
 def test_the_docs_show_the_api_without_the_internet(open_page):
     page = open_page("/docs")
     page.locator(".opblock").first.wait_for()
-    assert page.locator(".opblock").count() == 7
+    assert page.locator(".opblock").count() == 8
     assert page.get_by_text("Unable to render").count() == 0
 
 

@@ -64,11 +64,12 @@ def test_every_target_installs_first_and_heeds_the_wish_for_a_small_torch(target
 def test_the_locks_hold_no_address_and_agree_with_each_other():
     commands = [line for line in make("-n", "lock").splitlines() if "pip compile" in line]
     written = [re.search(r"-o requirements/(\w+)\.txt", command)[1] for command in commands]
-    assert written == ["dev", "demo", "serve", "uv"]
+    assert written == ["spark", "dev", "demo", "serve", "uv"]
     for command in commands:
         for flag in ("--universal", "--generate-hashes", "--no-header", "--no-emit-index-url"):
             assert flag in command
-    assert all("-c requirements/dev.txt" in command for command in commands[1:3])
+    for command, outer in zip(commands[1:4], ("spark", "dev", "dev"), strict=True):
+        assert f"-c requirements/{outer}.txt" in command
 
 
 def test_ci_runs_what_people_run():
