@@ -6,12 +6,12 @@ import pytest
 
 sqlglot = pytest.importorskip("sqlglot", reason="pip install 'endcap[spark]'")
 
+from endcap.ingest.compute.translate import translate  # noqa: E402
 from endcap.ingest.compute.translation.patterns import (  # noqa: E402
     java_pattern,
     java_replacement,
     may_be_empty,
 )
-from endcap.ingest.compute.translate import translate  # noqa: E402
 from endcap.schema.errors import SettingsError  # noqa: E402
 
 TABLES = {

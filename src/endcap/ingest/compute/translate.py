@@ -122,17 +122,13 @@ def _forgive(tree: exp.Expr) -> None:
 
     Such an argument is evaluated for every row, also where a CASE around it would not look.
     """
-    for call in list(tree.find_all(exp.Anonymous)):
-        if not call.name.startswith(_OWN_FUNCTIONS):
-            continue
-        for argument in call.expressions:
-            for inner in list(argument.find_all(exp.Anonymous, exp.Cast)):
-                if isinstance(inner, exp.Anonymous):
-                    strict = inner.name.removeprefix("endcap_strict_")
-                    if strict != inner.name:
-                        inner.set("this", f"endcap_{strict}")
-                elif type(inner) is exp.Cast:
-                    inner.replace(exp.TryCast(this=inner.this, to=inner.to, safe=True))
+    calls = [node for node in tree.find_all(exp.Anonymous) if node.name.startswith(_OWN_FUNCTIONS)]
+    for argument in [part for call in calls for part in call.expressions]:
+        for inner in list(argument.find_all(exp.Anonymous, exp.Cast)):
+            if isinstance(inner, exp.Anonymous):
+                inner.set("this", inner.name.replace("endcap_strict_", _OWN_FUNCTIONS))
+            elif type(inner) is exp.Cast:
+                inner.replace(exp.TryCast(this=inner.this, to=inner.to, safe=True))
 
 
 def _check_place(node: exp.Expr) -> None:

@@ -93,7 +93,7 @@ _OTHERS = {
         END""",
     # Letter by letter: Spark looks at a word for the form of sigma, and knows newer letters.
     "endcap_lower(x STRING) RETURNS STRING": rf"""
-        CASE WHEN x RLIKE '[^\\x00-\\x7F]' THEN array_join(transform(
+        CASE WHEN octet_length(x) > length(x) THEN array_join(transform(
             split(replace(x, '\u0130', 'i'), ''),
             letter -> IF(letter RLIKE '{_NEW_CAPITALS}', letter, lower(letter))
         ), '') ELSE lower(x) END""",
