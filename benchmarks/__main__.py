@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-NAMES = ("demo", "events", "ingest", "pages")
+NAMES = ("demo", "events", "ingest", "pages", "tables")
 
 
 def main() -> None:

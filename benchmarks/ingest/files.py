@@ -29,7 +29,7 @@ def day_files(folder: Path, *, n_days: int, n_events: int) -> tuple[Path, Path]:
         n_users=max(n_events // 40, 10),
         n_items=max(n_events // 200, 10),
         n_events=n_events,
-        days=n_days,
+        n_days=n_days,
         format=Format.CSV,
     )
     write_events(spec, whole, items_path=None)
