@@ -20,7 +20,7 @@ INSTALL = @$(PYTHON) tools/install.py $(if $(TORCH),--torch $(TORCH))
 COMPILE = "$$uv" pip compile --universal --generate-hashes --no-header --no-emit-index-url --quiet $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format reference bench lock clean
+.PHONY: help install demo test test-all test-spark check format reference bench lock clean
 
 help:  ## List the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -29,7 +29,7 @@ help:  ## List the targets
 	@echo
 	@echo '  TORCH=cpu with any target keeps the download small on a machine without an NVIDIA GPU.'
 
-install:  ## Only install, into .venv [SET=serve, demo or dev]
+install:  ## Only install, into .venv [SET=serve, demo, dev or spark]
 	$(INSTALL) $(SET)
 
 demo:  ## Real purchases to a home page in the browser [DATA=name-or-file SERVE=0 PORT=n]
@@ -43,6 +43,10 @@ test:  ## All but slow tests, under 5 minutes; those of the page need a Chromium
 test-all:  ## Every test; a missing browser or server is a failure, not a skip
 	$(INSTALL) dev
 	@ENDCAP_REQUIRE_SERVICES=1 $(BIN)/pytest -n $(JOBS) -m 'not gpu and not spark' $(ARGS)
+
+test-spark:  ## The tests on a real Apache Spark; needs Java 17 [ARGS='-k word']
+	$(INSTALL) spark
+	@ENDCAP_REQUIRE_SERVICES=1 $(BIN)/pytest -m spark $(ARGS)
 
 check:  ## Lint, format, types and import contracts, as CI does
 	$(INSTALL) dev

@@ -115,7 +115,7 @@ def sandbox(tmp_path):
     shutil.copy(SCRIPT, root / "tools")
     (root / "src" / "endcap" / "__init__.py").touch()
     (root / "pyproject.toml").write_text("[project]\n")
-    for name in ("serve", "demo", "dev"):
+    for name in ("serve", "demo", "dev", "spark"):
         (root / "requirements" / f"{name}.txt").write_text(f"# {name}\n{LOCKED}")
     made = Sandbox(root=root, log=tmp_path / "uv.log", path=tmp_path / "bin")
     made.put_uv()
@@ -164,6 +164,25 @@ def test_a_larger_set_is_added_and_a_smaller_one_is_there_already(sandbox):
     assert sandbox.stamp()["set"] == "dev"
     sandbox.run("demo")
     assert sandbox.calls() == []
+
+
+def test_spark_comes_on_top_of_everything_else(sandbox, install):
+    sandbox.run("dev")
+    sandbox.calls()
+    message = sandbox.run("spark").stderr
+    assert "installing the spark set" in message
+    sync, _ = sandbox.calls()
+    assert sync[-1] == str(sandbox.root / "requirements" / "spark.txt")
+    sandbox.run("dev")
+    assert sandbox.calls() == []
+    locked = {
+        name: set((ROOT / "requirements" / f"{name}.txt").read_text().split())
+        for name in ("dev", "spark")
+    }
+    versions = {name: {w for w in words if "==" in w} for name, words in locked.items()}
+    assert versions["dev"] < versions["spark"]
+    added = {word.partition("==")[0] for word in versions["spark"] - versions["dev"]}
+    assert {"pyspark", "sqlglot"} <= added
 
 
 @pytest.mark.parametrize("changed", ["requirements/demo.txt", "pyproject.toml"])
