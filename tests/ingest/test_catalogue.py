@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from endcap.ingest.snapshot import Snapshot, load_dataset, read_catalogue
+from endcap.ingest.snapshot import (
+    Snapshot,
+    load_dataset,
+    read_catalogue,
+    read_descriptions,
+    read_relations,
+)
 
 Ingest = Callable[..., Snapshot]
 Rows = Callable[[Snapshot, str], list[dict[str, Any]]]
@@ -105,3 +111,18 @@ def test_items_that_nobody_describes_are_offered(ingest_file: Ingest) -> None:
         ("b", None, True),
         ("a", None, True),
     ]
+
+
+def test_texts_and_related_items_are_kept_for_models(ingest_file: Ingest, tmp_path: Path) -> None:
+    lines = [
+        {"item_id": "a", "description": "sharp", "also_bought": ["b", "b", "unknown", "a"]},
+        {"item_id": "b", "also_bought": [], "also_viewed": ["a"]},
+        {"item_id": "c", "description": " ", "also_viewed": None},
+    ]
+    items = tmp_path / "items.jsonl"
+    items.write_text("\n".join(json.dumps(line) for line in lines))
+    snapshot = ingest_file("s.csv", ["user,item,ts", "u,a,1500000000"], items=items)
+    assert read_descriptions(snapshot.path) == ["sharp", None, None]
+    assert read_relations(snapshot.path, "also_bought").tolist() == [[0, 1]]
+    assert read_relations(snapshot.path, "also_viewed").tolist() == [[1, 0]]
+    assert "description" not in read_catalogue(snapshot.path)[0]

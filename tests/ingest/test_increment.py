@@ -81,7 +81,8 @@ def test_a_chain_of_increments_is_one_full_ingest(
             log_file(folder, f"{nth}.csv", [good, *batch]) for nth, batch in enumerate(batches)
         ]
         items = folder / "shelf.json"
-        items.write_text('{"item_id": "c", "title": "C", "price": 3}\n{"item_id": "x"}\n')
+        lines = ['{"item_id": "c", "title": "C", "price": 3, "also_bought": ["a", "d", "z"]}']
+        items.write_text("\n".join([*lines, '{"item_id": "x", "description": "an X"}']))
         known = {"items": items} if with_catalogue else {}
         full = add(folder / "full", *files, **known)
         step = add(folder / "chain", files[0], **known)

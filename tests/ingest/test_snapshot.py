@@ -109,7 +109,7 @@ def test_only_whole_snapshots_are_left_behind(ingest_file: Ingest, tmp_path: Pat
     assert names_in(snapshot.path) == {
         "manifest.json", "interactions", "users.parquet", "items.parquet", "quarantine",
         "quarantine_items.parquet", "flags.parquet", "user_stats.parquet", "popularity.parquet",
-        "recent_sales.parquet",
+        "recent_sales.parquet", "relations.parquet",
     }  # fmt: skip
 
 

@@ -29,12 +29,17 @@ CATALOGUE = {
     "currency": "VARCHAR",
     "image_url": "VARCHAR",
     "is_available": "BOOLEAN",
+    "description": "VARCHAR",
+    "also_bought": "VARCHAR",
+    "also_viewed": "VARCHAR",
 }
+RELATIONS = ("also_bought", "also_viewed")
 ITEM_TYPES = {
     "item_idx": "INTEGER",
-    **{name: kind for name, kind in CATALOGUE.items() if name != "line"},
+    **{name: kind for name, kind in CATALOGUE.items() if name not in {"line", *RELATIONS}},
     "listed_price": "DOUBLE",
 }
+RELATION_TYPES = {"item_idx": "INTEGER", "relation": "VARCHAR", "related_id": "VARCHAR"}
 
 # Review sites give the path of categories as a JSON list, and the pictures too.
 LAST_OF_LIST = r'"((?:[^"\\]|\\.)*)"\s*\]+\s*$'
@@ -63,12 +68,12 @@ JUDGE_ITEMS = """
         CASE WHEN left(image_url, 1) = '['
             THEN nullif(regexp_extract(image_url, $first, 1), '') ELSE image_url END AS image_url,
         coalesce(lower(is_available) NOT IN ($unavailable), true) AS is_available,
-        why
+        description, also_bought, also_viewed, why
     FROM priced
 """
 GOOD_ITEMS = """
     SELECT file_row AS line, item_id, name, department, category, brand, price, currency,
-        image_url, is_available
+        image_url, is_available, description, also_bought, also_viewed
     FROM $judged WHERE why IS NULL
 """
 BAD_ITEMS = "SELECT file_row, why FROM $judged WHERE why IS NOT NULL"
@@ -102,11 +107,11 @@ SALE_TYPES = {"item_idx": "INTEGER", "ts": "BIGINT", "position": "BIGINT", "pric
 # What a new catalogue says of an item goes before what an older one said.
 LISTED = """
     SELECT item_idx, item_id, name, department, category, brand, price, currency, image_url,
-        is_available
+        is_available, description
     FROM item_ids JOIN catalogue USING (item_id)
     UNION ALL
     SELECT old.item_idx, old.item_id, old.name, old.department, old.category, old.brand,
-        old.listed_price AS price, old.currency, old.image_url, old.is_available
+        old.listed_price AS price, old.currency, old.image_url, old.is_available, old.description
     FROM $old AS old ANTI JOIN catalogue ON old.item_id = catalogue.item_id
 """
 ITEMS = """
@@ -115,12 +120,48 @@ ITEMS = """
         coalesce(listed.price, typical) AS price, currency, image_url,
         CASE WHEN $window_us > 0 THEN coalesce(last_us > $last_us - $window_us, false)
             ELSE coalesce(is_available, $offered) END AS is_available,
-        listed.price AS listed_price
+        description, listed.price AS listed_price
     FROM item_ids
     LEFT JOIN listed ON listed.item_idx = item_ids.item_idx
     LEFT JOIN typical_prices ON typical_prices.item_idx = item_ids.item_idx
     LEFT JOIN popularity ON popularity.item_idx = item_ids.item_idx
 """
+
+# The other item need not be known yet: rows or a catalogue may still bring it.
+RELATED = """
+    SELECT DISTINCT item_idx, relation, related_id FROM (
+        SELECT item_id, relation, unnest(string_split(listing, ',')) AS related_id
+        FROM (
+            SELECT item_id, 'also_bought' AS relation,
+                regexp_replace(also_bought, $punctuation, '', 'g') AS listing
+            FROM catalogue WHERE also_bought IS NOT NULL
+            UNION ALL
+            SELECT item_id, 'also_viewed' AS relation,
+                regexp_replace(also_viewed, $punctuation, '', 'g') AS listing
+            FROM catalogue WHERE also_viewed IS NOT NULL
+        ) AS listings
+    ) AS named JOIN item_ids USING (item_id)
+    WHERE related_id <> '' AND related_id <> item_id
+"""
+KEPT_RELATIONS = """
+    UNION ALL
+    SELECT old.item_idx, relation, related_id FROM old_relations AS old
+    JOIN old_items ON old.item_idx = old_items.item_idx
+    ANTI JOIN catalogue ON old_items.item_id = catalogue.item_id
+"""
+LIST_PUNCTUATION = r'[\[\]"\s]'
+
+
+def relate_items(compute: Compute, *, is_increment: bool) -> None:
+    """Make the table `relations`: item_idx, relation, related_id, as the catalogue lists them.
+
+    Args:
+        compute: holds `catalogue`, `item_ids`, and in an increment `old_items` and
+            `old_relations`.
+        is_increment: whether there was a snapshot before.
+    """
+    related = fill(RELATED, punctuation=literal(LIST_PUNCTUATION))
+    compute.make("relations", related + (KEPT_RELATIONS if is_increment else ""))
 
 
 def empty_catalogue(compute: Compute) -> None:

@@ -86,7 +86,8 @@ CATALOGUE = """
         CASE brand WHEN 'National' THEN 'National brand' WHEN 'Private' THEN 'Private label'
             ELSE brand END AS brand,
         CAST(NULL AS DOUBLE) AS price, 'USD' AS currency, CAST(NULL AS VARCHAR) AS image_url,
-        true AS is_available
+        true AS is_available, CAST(NULL AS VARCHAR) AS description,
+        CAST(NULL AS VARCHAR) AS also_bought, CAST(NULL AS VARCHAR) AS also_viewed
     FROM shelved
     JOIN names ON names.product_type = shelved.product_type
         AND names.category = coalesce(shelved.category, '')

@@ -32,7 +32,7 @@ SETTLED = (
     *("sample_users", "min_per_user", "min_per_item", "k_core"),
     *("user_ids", "attributes", "k_anonymity"),
 )
-WHOLE = ("users", "items", "flags", "user_stats", "popularity", "recent_sales")
+WHOLE = ("users", "items", "flags", "user_stats", "popularity", "recent_sales", "relations")
 
 # Only the rows that could repeat, be near or share a minute with new ones.
 NEIGHBOURS = """

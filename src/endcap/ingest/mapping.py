@@ -42,6 +42,7 @@ GUESSES: dict[str, tuple[str, ...]] = {
 ITEM_GUESSES: dict[str, tuple[str, ...]] = {
     "item_id": GUESSES["item_id"],
     "name": ("name", "title", "productname", "itemname", "description"),
+    "description": ("description", "productdescription", "longdescription"),
     "department": ("department", "maincat", "maincategory", "topcategory"),
     "category": ("category", "categories", "productcategory", "subcategory"),
     "brand": ("brand", "manufacturer", "store"),
@@ -49,6 +50,8 @@ ITEM_GUESSES: dict[str, tuple[str, ...]] = {
     "currency": ("currency",),
     "image_url": ("imageurl", "imurl", "image", "imageurlhighres", "images"),
     "is_available": ("isavailable", "available", "instock"),
+    "also_bought": ("alsobought", "alsobuy"),
+    "also_viewed": ("alsoviewed", "alsoview"),
 }
 RATING_NAMES = {"rating", "overall", "stars", "score"}
 PURCHASE_NAMES = {"quantity", "qty"}

@@ -8,7 +8,12 @@ from pathlib import Path
 from endcap.ingest import complete_journey
 from endcap.ingest.account import config_of, iso, manifest_of
 from endcap.ingest.arrive import Desk, read_arrivals
-from endcap.ingest.catalogue import complete_items, empty_catalogue, read_items
+from endcap.ingest.catalogue import (
+    complete_items,
+    empty_catalogue,
+    read_items,
+    relate_items,
+)
 from endcap.ingest.clean import ORDER, REPEATS
 from endcap.ingest.compute.protocol import Compute
 from endcap.ingest.engine import literal
@@ -283,6 +288,7 @@ def _describe(work: Work, rows: str, span: TimeSpan) -> None:
         last_us=span.last_us,
         is_increment=is_increment,
     )
+    relate_items(compute, is_increment=is_increment)
     _gather_people(work)
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from endcap.ingest.compute.registry import open_compute
 from endcap.ingest.config import IngestConfig
+from endcap.ingest.contract import enforce
+from endcap.ingest.drift import compare
+from endcap.ingest.drift_report import drift_lines, save_drift
 from endcap.ingest.event_log import SOURCE, LogPart, copy_events
 from endcap.ingest.expectations import load_contract
 from endcap.ingest.increment import Parent
@@ -30,8 +33,10 @@ from endcap.ingest.write import POINTER
 from endcap.schema.artefacts import file_sha256
 from endcap.schema.errors import DataError, SettingsError
 from endcap.schema.types import SECOND_US
+from endcap.telemetry import console
 
 LAST = "last"
+DRIFT_LINES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +191,6 @@ class _Job:
 
         def accept(path: Path, manifest: Manifest) -> None:
             if contract is not None:
-                from endcap.ingest.contract import enforce
-
                 made = Snapshot(path, manifest)
                 enforce(made, contract, previous=previous, now_us=self.now_us)
 
@@ -206,10 +209,11 @@ class _Job:
         self._keep_id_map(door)
         snapshot = Snapshot(path, read_manifest(path))
         if previous is not None and previous.snapshot_id != snapshot.snapshot_id:
-            from endcap.ingest.drift import compare
-            from endcap.ingest.drift_report import save_drift
-
-            save_drift(compare(previous, snapshot), self.places.var / "drift")
+            report = compare(previous, snapshot)
+            path = save_drift(report, self.places.var / "drift")
+            console.print("Compared with the snapshot before; all of it is in", path)
+            for line in drift_lines(report)[:DRIFT_LINES]:
+                console.print(f"  {line}", markup=False)
         return snapshot
 
     def preview(self) -> Preview:

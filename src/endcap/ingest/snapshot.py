@@ -25,8 +25,10 @@ __all__ = [
     "load_dataset",
     "open_snapshot",
     "read_catalogue",
+    "read_descriptions",
     "read_ids",
     "read_manifest",
+    "read_relations",
 ]
 
 READ_INTERACTIONS = """
@@ -50,7 +52,15 @@ READ_NAMES = """
         list_sort(list(DISTINCT brand) FILTER (WHERE brand IS NOT NULL))
     FROM read_parquet(?)
 """
-READ_CATALOGUE = "SELECT * EXCLUDE (item_idx, listed_price) FROM read_parquet(?) ORDER BY item_idx"
+READ_CATALOGUE = (
+    "SELECT * EXCLUDE (item_idx, listed_price, description) FROM read_parquet(?) ORDER BY item_idx"
+)
+READ_DESCRIPTIONS = "SELECT description FROM read_parquet(?) ORDER BY item_idx"
+READ_RELATIONS = """
+    SELECT relations.item_idx, items.item_idx AS related_idx
+    FROM read_parquet(?) AS relations JOIN read_parquet(?) AS items ON related_id = item_id
+    WHERE relation = ? ORDER BY ALL
+"""
 READ_USER_IDS = "SELECT user_id FROM read_parquet(?) ORDER BY user_idx"
 READ_ITEM_IDS = "SELECT item_id FROM read_parquet(?) ORDER BY item_idx"
 
@@ -147,6 +157,29 @@ def read_catalogue(path: Path) -> list[dict[str, Any]]:
         result = db.execute(READ_CATALOGUE, [str(file)])
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def read_descriptions(path: Path) -> list[str | None]:
+    """Return the text that describes each item, in the order of the indices; None where unknown."""
+    file = verify(path, read_manifest(path), "items.parquet")
+    with connect(path) as db:
+        return [text for (text,) in db.execute(READ_DESCRIPTIONS, [str(file)]).fetchall()]
+
+
+def read_relations(path: Path, relation: str) -> NDArray[np.int32]:
+    """Return the pairs of items that the catalogue relates, shape (n, 2), ordered.
+
+    Pairs with an item that the snapshot does not know are left out.
+
+    Args:
+        path: of the snapshot.
+        relation: "also_bought" or "also_viewed".
+    """
+    manifest = read_manifest(path)
+    files = [str(verify(path, manifest, f"{name}.parquet")) for name in ("relations", "items")]
+    with connect(path) as db:
+        pairs = db.execute(READ_RELATIONS, [*files, relation]).fetchnumpy()
+    return np.stack([_plain(pairs[name]) for name in ("item_idx", "related_idx")], axis=1)
 
 
 def read_ids(path: Path) -> Ids:

@@ -96,6 +96,9 @@ class ItemColumns(_Part):
     currency: Column | None = None
     image_url: Column | None = None
     is_available: Column | None = None
+    description: Column | None = None
+    also_bought: Column | None = None
+    also_viewed: Column | None = None
 
 
 class Refusal(_Part):

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from endcap.ingest.catalogue import ITEM_TYPES, SALE_TYPES
+from endcap.ingest.catalogue import ITEM_TYPES, RELATION_TYPES, SALE_TYPES
 from endcap.ingest.compute.protocol import Compute
 from endcap.ingest.manifest import (
     MANIFEST_NAME,
@@ -62,6 +62,11 @@ TABLES: dict[str, tuple[str, dict[str, str], str]] = {
     ),
     "user_stats": ("SELECT * FROM user_stats", USER_STATS_TYPES, "user_idx"),
     "popularity": ("SELECT * FROM popularity", POPULARITY_TYPES, "item_idx"),
+    "relations": (
+        "SELECT * FROM relations",
+        RELATION_TYPES,
+        "item_idx, relation, related_id",
+    ),
     "recent_sales": ("SELECT * FROM recent_sales", SALE_TYPES, "item_idx, ts, position"),
     "quarantine_items": (
         "SELECT source, row_number, reasons, raw FROM quarantine_items",

@@ -22,6 +22,7 @@ ITEM_MAPPING = {
     "price": "price",
     "currency": "currency",
     "image_url": "image",
+    "description": "description",
 }
 BARE_CSV = Dialect(format=Format.CSV, delimiter=",", has_header=False)
 
@@ -106,7 +107,7 @@ METADATA = (
         title="metadata of Amazon products of 2023",
         holds=Holds.ITEMS,
         needs=("parentasin", "title", "maincategory", "store"),
-        mapping={"item_id": "parent_asin", **ITEM_MAPPING},
+        mapping={"item_id": "parent_asin", **ITEM_MAPPING, "also_bought": "bought_together"},
         converter="amazon_meta",
     ),
     Pattern(
@@ -115,7 +116,12 @@ METADATA = (
         holds=Holds.ITEMS,
         needs=("asin", "title", "category", "alsobuy|alsoview|maincat|imageurl|imageurlhighres"),
         without=("overall", "unixreviewtime"),
-        mapping={"item_id": "asin", **ITEM_MAPPING},
+        mapping={
+            "item_id": "asin",
+            **ITEM_MAPPING,
+            "also_bought": "also_buy",
+            "also_viewed": "also_view",
+        },
         converter="amazon_meta",
         tells=(("price", "is text such as $5.00 - $9.99; the lower end is taken"),),
     ),
@@ -125,7 +131,12 @@ METADATA = (
         holds=Holds.ITEMS,
         needs=("asin", "categories", "title|imurl|related|salesrank"),
         without=("overall", "unixreviewtime"),
-        mapping={"item_id": "asin", **ITEM_MAPPING},
+        mapping={
+            "item_id": "asin",
+            **ITEM_MAPPING,
+            "also_bought": "also_bought",
+            "also_viewed": "also_viewed",
+        },
         converter="amazon_meta",
     ),
 )

@@ -29,10 +29,11 @@ BUNDLES_SELECT = f"""
     ORDER BY TRY_CAST(item_id AS BIGINT), item_id
 """
 TEXTS_SELECT = f"""
-    SELECT item_id, name, path[1] AS department, path[-1] AS category, brand
+    SELECT item_id, name, path[1] AS department, path[-1] AS category, brand, description
     FROM (
         SELECT
             $item AS item_id, $title AS name, nullif(trim($brand), '') AS brand,
+            nullif(trim($description), '') AS description,
             {PATH.format("$categories")} AS path
         FROM source
     )
@@ -133,9 +134,9 @@ ITEMS = (
         name="item-texts",
         title="items with texts and a path of categories",
         holds=Holds.ITEMS,
-        needs=("item", "title", "brand", "categories"),
+        needs=("item", "title", "description", "brand", "categories"),
         without=("user",),
-        mapping={**FIRST_AND_LAST, "name": "name", "brand": "brand"},
+        mapping={**FIRST_AND_LAST, "name": "name", "brand": "brand", "description": "description"},
         select=TEXTS_SELECT,
     ),
     Pattern(
@@ -155,10 +156,15 @@ ITEMS = (
         title="items of ReChorus",
         holds=Holds.ITEMS,
         needs=("itemid", "icategory"),
-        mapping={"item_id": "itemid", "category": "icategory"},
+        mapping={
+            "item_id": "itemid",
+            "category": "icategory",
+            "also_bought": "rcomplement",
+            "also_viewed": "rsubstitute",
+        },
         tells=(
-            ("rcomplement", "lists what is bought with it, and is not read"),
-            ("rsubstitute", "lists what is viewed instead, and is not read"),
+            ("rcomplement", "lists what is bought with it"),
+            ("rsubstitute", "lists what is viewed instead"),
         ),
     ),
     Pattern(
