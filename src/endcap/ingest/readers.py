@@ -23,6 +23,7 @@ from endcap.schema.errors import DataError
 MAX_LINE_BYTES = 32 * 2**20
 SAMPLE_ROWS = 1000
 DELIMITERS = ",\t;|"
+csv.field_size_limit(MAX_LINE_BYTES)  # the engine's own; the module knows one for the process
 
 Record = dict[str, str | None]
 
@@ -146,7 +147,7 @@ def _open_csv(file: StagedFile, *, positional: bool, delimiter: str | None, quot
             delimiter = "\t" if file.format is Format.TSV else _delimiter(first)
         text.seek(0)
         try:
-            header = next(_cells(text, delimiter, quote), [])
+            header = next(records_of(text, delimiter, quote), [])
         except csv.Error as error:
             raise DataError(
                 f"the header cannot be read: {error}", where=str(file.original)
@@ -166,7 +167,7 @@ def _open_csv(file: StagedFile, *, positional: bool, delimiter: str | None, quot
 
 def _csv_records(table: RawTable) -> Iterator[Record]:
     with table.file.path.open(encoding="utf-8-sig", newline="") as text:
-        rows = enumerate(_cells(text, table.delimiter, table.quote))
+        rows = enumerate(records_of(text, table.delimiter, table.quote))
         while True:
             try:
                 n, cells = next(rows)
@@ -176,7 +177,8 @@ def _csv_records(table: RawTable) -> Iterator[Record]:
                 yield {name: cell or None for name, cell in zip(table.columns, cells, strict=True)}
 
 
-def _cells(text: TextIO, delimiter: str, quote: str) -> Iterator[list[str]]:
+def records_of(text: TextIO, delimiter: str, quote: str) -> Iterator[list[str]]:
+    """Yield the cells of each record of a CSV, blank ones and the header included."""
     if len(delimiter) > 1 or not quote:  # the csv module knows single characters only
         return (line.rstrip("\r\n").split(delimiter) for line in text)
     return csv.reader(text, delimiter=delimiter, quotechar=quote)

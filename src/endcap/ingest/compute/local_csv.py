@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Iterator, Mapping
 
 from duckdb import DuckDBPyConnection
 
 from endcap.ingest.engine import fill, identifier, literal, plain_path
-from endcap.ingest.readers import MAX_LINE_BYTES, RawTable
+from endcap.ingest.packing import CHUNK_BYTES
+from endcap.ingest.readers import MAX_LINE_BYTES, RawTable, records_of
+from endcap.schema.errors import DataError
+
+OPEN_QUOTE = "a quote is not closed"
+MAX_OPEN_LINES = 1000
+# Of a faulty record the engine keeps so much, or up to a character less.
+KEPT_BYTES = 10_000 - 3
+BATCH_ROWS = 10_000
 
 # The engine numbers records, not physical lines: they differ where a quoted field holds a line
 # break. The header is no record.
@@ -20,24 +29,36 @@ RECORDS = """
         max_line_size = $max_line, compression = 'none', $faults
     )
 """
+# Without it the engine would stop at the first quote that is not closed.
 KEEP_FAULTS = "store_rejects = true, rejects_table = 'faults', rejects_scan = 'fault_scans'"
-SKIP_FAULTS = "ignore_errors = true"
 
 # Errors come one a column; a record is at fault once. Records behind the n-th faulty one were
-# numbered n too low, because it was not counted.
+# numbered n too low, because it was not counted. The engine's own numbers of faulty records count
+# blank ones too, which are no rows.
 FAULTS = """
     CREATE OR REPLACE TABLE $numbered AS
+    WITH bad AS (
+        SELECT
+            faults.line AS place,
+            CASE min(error_type)
+                WHEN 'UNQUOTED VALUE' THEN '$open_quote'
+                WHEN 'LINE SIZE OVER MAXIMUM' THEN 'longer than $max_mib MiB'
+                WHEN 'INVALID ENCODING' THEN 'not UTF-8'
+                ELSE 'not as many columns as the header'
+            END AS broken,
+            min(csv_line) AS line,
+            min(line_byte_position) - 1 AS first_byte
+        FROM faults GROUP BY faults.line
+    ),
+    blank AS (
+        SELECT place, row_number() OVER (ORDER BY place) AS n_so_far
+        FROM (SELECT unnest(?::BIGINT[]) AS place)
+    )
     SELECT
-        line - $header AS file_row,
-        row_number() OVER (ORDER BY line) AS nth,
-        CASE min(error_type)
-            WHEN 'UNQUOTED VALUE' THEN 'a quote is not closed'
-            WHEN 'LINE SIZE OVER MAXIMUM' THEN 'longer than $max_mib MiB'
-            WHEN 'INVALID ENCODING' THEN 'not UTF-8'
-            ELSE 'not as many columns as the header'
-        END AS broken,
-        min(csv_line) AS line
-    FROM faults GROUP BY faults.line
+        bad.place - $header - coalesce(n_so_far, 0) AS file_row,
+        row_number() OVER (ORDER BY bad.place) AS nth,
+        broken, line, first_byte
+    FROM bad ASOF LEFT JOIN blank ON bad.place > blank.place
 """
 SHIFT = """
     UPDATE $name SET file_row = file_row + behind.shift FROM (
@@ -50,6 +71,7 @@ SHIFT = """
 """
 # The scan leaves faulty records out, so the n-th of the others is looked for by that number.
 WANTED = """
+    CREATE OR REPLACE TABLE wanted_records AS
     WITH good AS (
         SELECT wanted.file_row, wanted.file_row - count($numbered.file_row) AS nth
         FROM wanted
@@ -57,11 +79,10 @@ WANTED = """
         LEFT JOIN $numbered ON $numbered.file_row < wanted.file_row
         GROUP BY wanted.file_row
     )
-    SELECT good.file_row, [$cells] AS cells, NULL AS line
+    SELECT good.file_row, [$cells] AS cells, NULL AS line, NULL AS first_byte
     FROM ($relation) AS records JOIN good ON records.file_row = good.nth
     UNION ALL
-    SELECT file_row, NULL, line FROM $numbered SEMI JOIN wanted USING (file_row)
-    ORDER BY 1
+    SELECT file_row, NULL, line, first_byte FROM $numbered SEMI JOIN wanted USING (file_row)
 """
 ADD = "INSERT INTO $name (file_row, broken) SELECT file_row, broken FROM $numbered"
 FORGET = "DROP TABLE faults; DROP TABLE fault_scans"
@@ -78,12 +99,20 @@ def read_csv(
     )
     db.execute(
         f"CREATE OR REPLACE TABLE {own} AS SELECT file_row, NULL::VARCHAR AS broken{values} "
-        f"FROM ({_relation(table, KEEP_FAULTS)})"
+        f"FROM ({_relation(table)})"
     )
-    header, max_mib = str(int(table.has_header)), str(MAX_LINE_BYTES // 2**20)
-    db.execute(fill(FAULTS, numbered=faults, header=header, max_mib=max_mib))
+    any_faults = bool(db.execute("SELECT 1 FROM faults LIMIT 1").fetchall())
+    parts = {
+        "header": str(int(table.has_header)),
+        "open_quote": OPEN_QUOTE,
+        "max_mib": str(MAX_LINE_BYTES // 2**20),
+    }
+    blank = _blank_records(table) if any_faults else []
+    db.execute(fill(FAULTS, numbered=faults, **parts), [blank])
     db.execute(FORGET)
-    if db.execute(fill("SELECT 1 FROM $numbered LIMIT 1", numbered=faults)).fetchall():
+    if any_faults:
+        n_good = int(db.execute(f"SELECT count(*) FROM {own}").fetchall()[0][0])
+        _refuse_open_quote(db, table, faults, n_good=n_good)
         db.execute(fill(SHIFT, name=own, numbered=faults))
         db.execute(fill(ADD, name=own, numbered=faults))
 
@@ -100,19 +129,86 @@ def csv_records(
         faults: what `read_csv` made.
     """
     cells = ", ".join(f"c{n}" for n in range(len(table.columns)))
-    db.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS {rows}")
+    db.execute(f"CREATE OR REPLACE TABLE wanted AS {rows}")
+    wanted = fill(WANTED, cells=cells, relation=_relation(table), numbered=faults)
+    db.execute(wanted)
+    db.execute(FORGET)
+    # A cursor of its own, because whoever takes the records uses the connection meanwhile.
+    with db.cursor() as cursor:
+        cursor.execute("SELECT * FROM wanted_records ORDER BY file_row")
+        while found := cursor.fetchmany(BATCH_ROWS):
+            for row, values, line, first_byte in found:
+                if values is None:
+                    yield row, _faulty_text(table, line or "", first_byte)
+                else:
+                    record = dict(zip(table.columns, values, strict=True))
+                    yield row, json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    db.execute("DROP TABLE wanted; DROP TABLE wanted_records")
+
+
+def _faulty_text(table: RawTable, line: str, first_byte: int) -> str:
+    """Return what stands in the file, to the end of a line where the engine cut it off."""
+    if len(line.encode()) >= KEPT_BYTES:
+        with table.file.path.open("rb") as file:
+            file.seek(first_byte)
+            text = file.read(MAX_LINE_BYTES)
+        end = text.find(b"\n", KEPT_BYTES)
+        line = text[: end if end >= 0 else None].decode("utf-8", errors="replace")
+    return line.strip("\r\n")
+
+
+def _blank_records(table: RawTable) -> list[int]:
+    """Return the places of blank records, the header being the first of all records.
+
+    Of a single column a blank record is a row without a value.
+    """
+    if len(table.columns) == 1 or not _may_have_blank_records(table):
+        return []
+    with table.file.path.open(encoding="utf-8-sig", newline="") as text:
+        records = records_of(text, table.delimiter, table.quote)
+        return [n for n, found in enumerate(records, start=1) if found in ([], [""])]
+
+
+def _may_have_blank_records(table: RawTable) -> bool:
+    with (
+        table.file.path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text,
+    ):
+        return any(text.find(ends) >= 0 for ends in (b"\n\n", b"\n\r", b"\r\r"))
+
+
+def _refuse_open_quote(
+    db: DuckDBPyConnection, table: RawTable, faults: str, *, n_good: int
+) -> None:
+    """Raise `DataError` when a quote that is not closed took too much of the file with it."""
     found = db.execute(
-        fill(WANTED, cells=cells, relation=_relation(table, SKIP_FAULTS), numbered=faults)
+        f"SELECT file_row, first_byte FROM {faults} WHERE broken = '{OPEN_QUOTE}'"
+        f" AND file_row = {n_good} + (SELECT count(*) FROM {faults})"  # nothing came after it
     ).fetchall()
-    for row, values, line in found:
-        if values is None:
-            yield row, (line or "").strip("\r\n")
-        else:
-            record = dict(zip(table.columns, values, strict=True))
-            yield row, json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    for row, first_byte in found:
+        n_lines = _count_ends(table, first_byte) - 1
+        if n_lines > MAX_OPEN_LINES:
+            raise DataError(
+                f"a quote that opens in row {row + table.n_header_rows:,} is not closed, and "
+                f"{n_lines:,} more lines would be lost with it",
+                where=str(table.file.original),
+                mend='Close it, or say quote = "" under [file] of a mapping file if nothing is '
+                "quoted",
+            )
 
 
-def _relation(table: RawTable, faults: str) -> str:
+def _count_ends(table: RawTable, first_byte: int) -> int:
+    """Return how many lines end from a place in the file on."""
+    n_feeds = n_returns = 0
+    with table.file.path.open("rb") as file:
+        file.seek(first_byte)
+        while text := file.read(CHUNK_BYTES):
+            n_feeds += text.count(b"\n")
+            n_returns += text.count(b"\r")
+    return n_feeds or n_returns
+
+
+def _relation(table: RawTable) -> str:
     return fill(
         RECORDS,
         path=literal(plain_path(table.file.path)),
@@ -121,5 +217,5 @@ def _relation(table: RawTable, faults: str) -> str:
         delimiter=literal(table.delimiter),
         quote=literal(table.quote),
         max_line=str(MAX_LINE_BYTES),
-        faults=faults,
+        faults=KEEP_FAULTS,
     )
