@@ -22,6 +22,7 @@ from endcap.schema.types import DAY_US, SECOND_US
 MIN_TS_US = 631_152_000 * SECOND_US  # 1990-01-01: shops had no web page before
 MAX_AHEAD_US = DAY_US  # clocks differ, and so do time zones
 MAX_VALUE = "1e9"  # a larger quantity or rating is a mistake, and sums stay exact
+MAX_PRICE = "1e12"  # of whatever currency
 TS_SAMPLE_ROWS = 1000
 ORDER = "order"  # the unit of times that are made up of a position
 SEPARATOR = "; "
@@ -105,7 +106,8 @@ REASONS = (
     " WHEN kind_code = $purchase AND value_number <= 0 THEN 'no quantity sold' END END",
     *(
         f"CASE WHEN {name} IS NOT NULL AND {name}_number IS NULL THEN '{name} is not a number'"
-        f" WHEN {name}_number < 0 THEN '{name} is negative' END"
+        f" WHEN {name}_number < 0 THEN '{name} is negative'"
+        f" WHEN {name}_number > {MAX_PRICE} THEN '{name} is beyond belief' END"
         for name in ("price", "total")
     ),
 )
@@ -245,8 +247,8 @@ def _times(compute: Compute, raw: str, rules: Rules) -> tuple[str, float, str]:
     if rules.ts_unit is not None:
         scales = {name: scale for _, name, scale in TIME_UNITS}
         return rules.ts_unit, scales.get(rules.ts_unit, 1e6), order
-    found = (abs(float(text)) for text in sample if re.match(NUMBER, text))
-    numbers = sorted(number for number in found if math.isfinite(number))
+    amounts = (abs(float(text)) for text in sample if re.match(NUMBER, text))
+    numbers = sorted(amount for amount in amounts if math.isfinite(amount))
     if not numbers:
         return "text", 1e6, order
     middle = numbers[(len(numbers) - 1) // 2]

@@ -36,7 +36,12 @@ DAMAGE: tuple[type[Exception], ...] = (
 )
 CHUNK_BYTES = 4 * 2**20
 PART_BYTES = 64 * 2**20
+HEAD_BYTES = 4096
 BOM = b"\xef\xbb\xbf"
+WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+MAX_ZERO_SHARE = 0.25  # every other byte of plain words in UTF-16 is zero
+MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
+PACKED_SUFFIX = {"gzip": ".gz", "zstd": ".zst", "zip": ".zip"}
 
 
 class Packing(StrEnum):
@@ -77,35 +82,67 @@ def open_bytes(path: Path, packing: Packing, *, task: Task | None = None) -> Ite
             raise DataError(
                 f"the {packing} file is cut off or damaged: {error}",
                 where=str(path),
-                mend="Fetch it again",
+                mend=f"Fetch it again, or take the {path.suffix} from its name if it is not packed",
             ) from error
 
 
-def chunks(path: Path, packing: Packing, *, task: Task | None = None) -> Iterator[bytes]:
+def chunks(
+    path: Path, packing: Packing, *, task: Task | None = None, encoding: str | None = None
+) -> Iterator[bytes]:
     """Yield the bytes of a text file in pieces of up to 4 MiB, without a byte order mark.
+
+    Args:
+        path: the file.
+        packing: how it is packed.
+        task: is told how many packed bytes went by.
+        encoding: of the text, where it is known; then any bytes are believed.
 
     Raises:
         DataError: it is cut off, damaged, or not text of one byte a unit.
     """
     with open_bytes(path, packing, task=task) as stream:
         chunk = stream.read(CHUNK_BYTES)
-        if b"\0" in chunk[:4096]:
-            raise DataError(
-                "the file is not UTF-8 text",
-                where=str(path),
-                mend="Convert UTF-16 with: iconv -f UTF-16 -t UTF-8",
-            )
+        if encoding is None:
+            _refuse_other_bytes(chunk[:HEAD_BYTES], path)
         chunk = chunk.removeprefix(BOM)
         while chunk:
             yield chunk
             chunk = stream.read(CHUNK_BYTES)
 
 
-def lines(path: Path, packing: Packing, *, task: Task | None = None) -> Iterator[bytes]:
-    """Yield the lines of a text file, with their ends, without a byte order mark."""
+def lines(
+    path: Path, packing: Packing, *, task: Task | None = None, encoding: str | None = None
+) -> Iterator[bytes]:
+    """Yield the lines of a text file, with their ends, without a byte order mark.
+
+    Args and errors are those of `chunks`.
+    """
     with open_bytes(path, packing, task=task) as stream:
         for nth, line in enumerate(stream):
-            yield line if nth else line.removeprefix(BOM)
+            if nth:
+                yield line
+                continue
+            if encoding is None:
+                _refuse_other_bytes(line[:HEAD_BYTES], path)
+            yield line.removeprefix(BOM)
+
+
+def _refuse_other_bytes(head: bytes, path: Path) -> None:
+    """Raise `DataError` if a file that begins so is no UTF-8 text; a stray zero byte is none."""
+    packed = next((name for start, name in MAGIC.items() if head.startswith(start)), None)
+    if packed is not None:
+        raise DataError(
+            f"the file is packed with {packed}, and its name does not say so",
+            where=str(path),
+            mend=f"Name it {path.name}{PACKED_SUFFIX[packed]}",
+        )
+    if head.startswith(WIDE_MARKS) or head.count(0) > MAX_ZERO_SHARE * len(head):
+        raise DataError(
+            "the file is not UTF-8 text",
+            where=str(path),
+            mend='If it is UTF-16, say encoding = "utf-16" under [file] of a mapping file, or '
+            "convert it with: iconv -f UTF-16 -t UTF-8",
+        )
 
 
 def unpacked_parts(path: Path, packing: Packing, scratch: Path) -> Iterator[Path]:

@@ -5,7 +5,7 @@ What they mean is for `shapes` and `mapping`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from endcap.schema.errors import DataError
 SAMPLE_ROWS = 100
 HEAD_BYTES = 2**20
 SNIFFED_BYTES = 4096
+MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,10 @@ def _looked_at(table: RawTable, dialect: Dialect, converter: str | None = None) 
 
 
 def _peek_lines(file: StagedFile, dialect: Dialect, folder: Path) -> Peek:
+    if dialect.encoding is not None:
+        utf8 = folder / "head-utf8.jsonl"
+        utf8.write_text(_head_text(file, dialect.encoding), encoding="utf-8", newline="")
+        file = replace(file, path=utf8, packing=Packing.NONE)
     try:
         return _looked_at(open_table(file), dialect)
     except DataError:
@@ -114,7 +119,7 @@ def _peek_lines(file: StagedFile, dialect: Dialect, folder: Path) -> Peek:
 
 def _peek_text(file: StagedFile, dialect: Dialect, folder: Path) -> Peek:
     copy = folder / "head.txt"
-    text = _head(file).decode(dialect.encoding or "utf-8", errors="replace")
+    text = _head_text(file, dialect.encoding)
     copy.write_text(text, encoding="utf-8", newline="")
     if not text.strip():
         raise DataError("the file is empty once unpacked", where=str(file.original))
@@ -131,22 +136,16 @@ def _peek_text(file: StagedFile, dialect: Dialect, folder: Path) -> Peek:
     return _looked_at(table, replace(dialect, delimiter=table.delimiter, quote=quote))
 
 
-def _head(file: StagedFile) -> bytes:
+def _head_text(file: StagedFile, encoding: str | None) -> str:
+    text = _head(file, encoding).decode(encoding or "utf-8", errors="replace")
+    return text.removeprefix(MARK)
+
+
+def _head(file: StagedFile, encoding: str | None) -> bytes:
     """Return the first whole lines, or the first line however long it is."""
     taken = bytearray()
-    for line in _text_lines(file):
+    for line in lines(file.path, file.packing, encoding=encoding):
         taken += line
         if len(taken) > HEAD_BYTES:
             break
     return bytes(taken)
-
-
-def _text_lines(file: StagedFile) -> Iterator[bytes]:
-    for line in lines(file.path, file.packing):
-        if b"\0" in line[:SNIFFED_BYTES]:
-            raise DataError(
-                "the file is not UTF-8 text",
-                where=str(file.original),
-                mend="Convert UTF-16 with: iconv -f UTF-16 -t UTF-8",
-            )
-        yield line

@@ -174,7 +174,9 @@ def _nothing_left(work: Work) -> DataError:
     return DataError(
         f"none of {n_rows:,} rows can be used: {named or 'there are none'}",
         where=", ".join(str(recipe.interactions) for recipe in work.plan.recipes[:3]),
-        mend="Check the mapping of the columns: endcap ingest FILE --dry-run shows the first rows",
+        mend="Check the mapping of the columns, and the catalogue if there is one"
+        if n_rows
+        else "Name a file that has rows",
     )
 
 

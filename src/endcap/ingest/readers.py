@@ -122,11 +122,17 @@ def _open_json_lines(file: StagedFile) -> RawTable:
     columns = dict.fromkeys(name for record in _json_records(file, SAMPLE_ROWS) for name in record)
     if columns:
         return RawTable(file, tuple(columns))
-    start = next(lines(file.path, file.packing), b"").lstrip()[:1]
+    found = islice(lines(file.path, file.packing), SAMPLE_ROWS)
+    start = next((line.strip() for line in found if line.strip()), b"")
+    if not start:
+        raise DataError("the file is empty: it has blank lines at most", where=str(file.original))
+    mend = "Turn the array into lines with: jq -c '.[]'" if start.startswith(b"[") else ""
+    if b"\r" in start:
+        mend = "Turn its line ends into line feeds with: tr '\\r' '\\n'"
     raise DataError(
         f"none of the first {SAMPLE_ROWS} lines is a JSON object",
         where=str(file.original),
-        mend="Turn the array into lines with: jq -c '.[]'" if start == b"[" else "",
+        mend=mend,
     )
 
 
@@ -161,7 +167,11 @@ def _open_csv(file: StagedFile, *, positional: bool, delimiter: str | None, quot
         names.append(name if name not in taken else f"{name}_{n}")
         taken.add(names[-1])
     if not names:
-        raise DataError("the first line is empty", where=str(file.original))
+        raise DataError(
+            "the first line is empty",
+            where=str(file.original),
+            mend="Remove the blank lines before the header",
+        )
     return RawTable(file, tuple(names), delimiter, quote=quote)
 
 

@@ -130,12 +130,14 @@ def _loose_files(source: str, search: _Search) -> list[Path] | None:
     """Return the files that a source names one by one; None for a set, a zip file or a folder."""
     if source == STDIN:
         return [_copy_stdin(search)]
+    if not source.strip():  # such as a variable of a script that was not set
+        raise SettingsError("a source has no name", where="SOURCES", mend="Name a file or folder")
     if _entry(source) is not None or source == complete_journey.NAME:
         return None
     path = Path(source).expanduser()
     if path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip"):
         return None
-    if path.exists():
+    if _is_there(path):
         return [path]
     found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
     files = [file for file in found if file.is_file()]
@@ -145,6 +147,13 @@ def _loose_files(source: str, search: _Search) -> list[Path] | None:
             mend=f"Known names: {', '.join(SOURCE_NAMES)}",
         )
     return files
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _loose_recipes(files: Sequence[Path], search: _Search) -> list[Recipe]:

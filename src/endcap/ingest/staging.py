@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,8 @@ from endcap.schema.errors import DataError
 from endcap.telemetry import track
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+LINE_SEPARATOR = "\N{LINE SEPARATOR}"
+MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 Converter = Callable[[Iterator[bytes]], Iterator[bytes]]
 """Turns the lines of an odd file into JSON lines, one for one."""
 
@@ -76,8 +79,9 @@ def stage(
 ) -> StagedFile:
     """Return the file as something an engine can read whole.
 
-    JSON lines stay as they are, packed or not. Other text that is packed, or not in UTF-8, is
-    copied into `scratch` as `label`.txt; what a converter makes goes there as `label`.jsonl.
+    JSON lines stay as they are, packed or not. Other text that is packed, not in UTF-8, or whose
+    lines end now so, now so, is copied into `scratch` as `label`.txt; so is all text of which the
+    encoding is given. What a converter makes goes there as `label`.jsonl.
 
     Args:
         original: the file.
@@ -98,22 +102,23 @@ def stage(
     if n_bytes == 0:
         raise DataError("the file is empty", where=str(original))
     digest = file_sha256(original)
+    if file_format is Format.PARQUET and converter is None:
+        return StagedFile(original, original, file_format, digest, n_bytes)
+    text, n_replaced = original, 0
+    is_table = file_format in {Format.CSV, Format.TSV} and converter is None
+    if encoding is not None or (is_table and not (packing is Packing.NONE and _is_plain(text))):
+        text = scratch / f"{label}.txt"
+        n_replaced = _copy_as_utf8(original, packing, text, encoding)
+        packing = Packing.NONE
+        if text.stat().st_size == 0:
+            raise DataError("the file is empty once unpacked", where=str(original))
     if converter is not None:
         copy = scratch / f"{label}.jsonl"
-        _convert(original, packing, copy, converter)
-        return StagedFile(copy, original, Format.JSON_LINES, digest, n_bytes)
-    if file_format is Format.PARQUET:
-        return StagedFile(original, original, file_format, digest, n_bytes)
+        _convert(text, packing, copy, converter)
+        return StagedFile(copy, original, Format.JSON_LINES, digest, n_bytes, n_replaced)
     if file_format is Format.JSON_LINES:
-        _refuse_empty(original, packing)
-        return StagedFile(original, original, file_format, digest, n_bytes, packing=packing)
-    if packing is Packing.NONE and encoding is None and _is_utf8(original):
-        return StagedFile(original, original, file_format, digest, n_bytes)
-    copy = scratch / f"{label}.txt"
-    n_replaced = _copy_as_utf8(original, packing, copy, encoding or "utf-8")
-    if copy.stat().st_size == 0:
-        raise DataError("the file is empty once unpacked", where=str(original))
-    return StagedFile(copy, original, file_format, digest, n_bytes, n_replaced)
+        _refuse_empty(text, packing, original)
+    return StagedFile(text, original, file_format, digest, n_bytes, n_replaced, packing)
 
 
 def form(path: Path, known: Format | None = None) -> tuple[Format, Packing]:
@@ -124,8 +129,14 @@ def form(path: Path, known: Format | None = None) -> tuple[Format, Packing]:
     """
     if path.is_dir():
         raise DataError("a directory is not a data file", where=str(path), mend="Name one file")
-    if not path.is_file():
+    if not path.exists():
         raise DataError("no such file", where=str(path))
+    if not path.is_file():
+        raise DataError(
+            "a pipe or a device is not a data file",
+            where=str(path),
+            mend=f"Read it as standard input: endcap ingest - < {path}",
+        )
     if not os.access(path, os.R_OK):
         raise DataError("the file may not be read by this user", where=str(path))
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -153,8 +164,8 @@ def plain_copy(file: StagedFile, scratch: Path, *, label: str) -> Path:
     return copy
 
 
-def _refuse_empty(original: Path, packing: Packing) -> None:
-    if next(chunks(original, packing), None) is None:
+def _refuse_empty(text: Path, packing: Packing, original: Path) -> None:
+    if next(chunks(text, packing), None) is None:
         raise DataError("the file is empty once unpacked", where=str(original))
 
 
@@ -165,32 +176,70 @@ def _convert(original: Path, packing: Packing, copy: Path, converter: Converter)
             out.write(line if line.endswith(b"\n") else line + b"\n")
 
 
-def _is_utf8(original: Path) -> bool:
+def _is_plain(original: Path) -> bool:
+    """Return whether a file is UTF-8, and all its lines end alike."""
     decoder = codecs.getincrementaldecoder("utf-8")()
+    n_feeds = n_returns = n_pairs = 0
+    before = b""
     try:
         for chunk in chunks(original, Packing.NONE):
             decoder.decode(chunk)
+            n_feeds += chunk.count(b"\n")
+            n_returns += chunk.count(b"\r")
+            n_pairs += chunk.count(b"\r\n") + (before == b"\r" and chunk[:1] == b"\n")
+            before = chunk[-1:]
         decoder.decode(b"", True)
     except UnicodeDecodeError:
         return False
-    return True
+    return not n_returns or not n_feeds or n_returns == n_feeds == n_pairs
 
 
-def _copy_as_utf8(original: Path, packing: Packing, copy: Path, encoding: str) -> int:
+def _copy_as_utf8(original: Path, packing: Packing, copy: Path, encoding: str | None) -> int:
     """Write the file as plain UTF-8; return the number of characters that were replaced."""
     n_replaced, tail = 0, b""
-    marker = REPLACEMENT.encode(encoding, errors="ignore")
-    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    name = encoding or "utf-8"
+    marker = REPLACEMENT.encode(name, errors="ignore")
+    decoder = codecs.getincrementaldecoder(name)(errors="replace")
+    ends = _LineEnds()
     label, n_bytes = f"Unpacking {original.name}", original.stat().st_size
     with copy.open("wb", CHUNK_BYTES) as out, track(label, n_bytes, unit="B") as task:
-        for chunk in chunks(original, packing, task=task):
+        for chunk in chunks(original, packing, task=task, encoding=encoding):
             text = decoder.decode(chunk)
             # A marker already in the file is text, also where two chunks share it.
             n_replaced += text.count(REPLACEMENT)
             if marker:
                 n_replaced -= (tail + chunk).count(marker)
                 tail = chunk[-2:]
-            out.write(text.encode())
+            out.write(ends.settle(text).encode())
         end = decoder.decode(b"", True)
-        out.write(end.encode())
+        out.write((ends.settle(end) + ends.last()).encode())
         return n_replaced + len(end)
+
+
+class _LineEnds:
+    """Makes the lines of a text end alike, and a stray carriage return a character like others.
+
+    The engine reads no file that mixes them; text from other people's forms is full of them.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._has_feeds: bool | None = None
+
+    def settle(self, text: str) -> str:
+        """Return the next piece of the text with its line ends settled."""
+        text = self._held + text
+        settled = text.rstrip("\r")
+        self._held = text[len(settled) :]
+        if self._has_feeds is None and settled:
+            self._has_feeds = "\n" in settled
+            settled = settled.removeprefix(MARK)
+        if "\r" in settled:
+            settled = re.sub(r"\r+\n", "\n", settled)
+            if self._has_feeds:
+                settled = settled.replace("\r", LINE_SEPARATOR)
+        return settled
+
+    def last(self) -> str:
+        """Return what is left at the end of the text."""
+        return "\n" if self._held and self._has_feeds else self._held

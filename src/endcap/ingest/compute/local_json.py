@@ -7,7 +7,8 @@ again in Python, and only then.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -18,6 +19,7 @@ from endcap.ingest.packing import Packing, lines, unpacked_parts
 from endcap.ingest.readers import MAX_LINE_BYTES, RawTable
 
 JSON_WHITE = b" \t\r\n"
+TOO_DEEP = "nested too deeply"
 
 # Rows come in the order of the file; blank lines are no rows.
 READ_PART = """
@@ -47,10 +49,10 @@ def read_json_lines(
     for part in _plain_parts(table, scratch):
         try:
             _read_part(db, own, part, fields, base)
-        except duckdb.InvalidInputException:  # such as a line nested beyond what the engine bears
+        except duckdb.InvalidInputException:  # such as a line that is longer than it bears
             copy = scratch / "mended.jsonl"
-            broken |= {base + n: reason for n, reason in _mend(part, copy, fields)}
-            _read_part(db, own, copy, {field: field for field in fields}, base)
+            broken |= {base + n: reason for n, reason in _mend(part, copy)}
+            _read_part(db, own, copy, fields, base)
             copy.unlink()
         base = _last_row(db, own)
     broken |= _faults(db, own, table, fields, known=broken)
@@ -87,7 +89,7 @@ def fault(line: bytes) -> str | None:
     except ValueError:
         return "not JSON"
     except RecursionError:
-        return "nested too deeply"
+        return TOO_DEEP
     return None if isinstance(record, dict) else "not a JSON object"
 
 
@@ -137,8 +139,20 @@ def _faults(
     suspects = {row for (row,) in found} - set(known)
     if not suspects:
         return {}
-    reasons = ((row, fault(line)) for row, line in _numbered_lines(table) if row in suspects)
-    return {row: reason for row, reason in reasons if reason is not None}
+    faults = {}
+    for row, line in islice(_numbered_lines(table), max(suspects)):
+        if row in suspects:
+            reason = fault(line)
+            if reason is None and _says_any(line, fields.values()):
+                reason = "not JSON"  # such as half a character, which only Python forgives
+            if reason is not None:
+                faults[row] = reason
+    return faults
+
+
+def _says_any(line: bytes, columns: Collection[str]) -> bool:
+    record = json.loads(line)
+    return any(record.get(column) is not None for column in columns)
 
 
 def _numbered_lines(table: RawTable) -> Iterator[tuple[int, bytes]]:
@@ -150,26 +164,18 @@ def _filled(found: Iterator[bytes]) -> Iterator[bytes]:
     return (line for line in found if line.strip(JSON_WHITE))
 
 
-def _mend(part: Path, copy: Path, fields: Mapping[str, str]) -> list[tuple[int, str]]:
-    """Write the fields of each line as plain text; return (line number, reason) of the bad ones."""
+def _mend(part: Path, copy: Path) -> list[tuple[int, str]]:
+    """Write the lines that are good as they are; return (line number, reason) of the others.
+
+    A line that is nested too deeply for Python may be good.
+    """
     faults: list[tuple[int, str]] = []
     with copy.open("wb") as out:
         for n, line in enumerate(_filled(lines(part, Packing.NONE)), start=1):
             reason = fault(line)
-            if reason is not None:
-                faults.append((n, reason))
+            if reason in {None, TOO_DEEP}:
+                out.write(line if line.endswith(b"\n") else line + b"\n")
+            else:
+                faults.append((n, str(reason)))
                 out.write(b"{}\n")
-                continue
-            record = json.loads(line)
-            kept = {field: _text(record.get(column)) for field, column in fields.items()}
-            out.write(json.dumps(kept).encode() + b"\n")
     return faults
-
-
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    except RecursionError:
-        return None

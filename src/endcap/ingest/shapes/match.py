@@ -35,10 +35,15 @@ def find_shape(
         file_name: without folders.
     """
     bare = re.sub(r"\.(gz|zst|zip)$", "", file_name.lower())
+    by_plain: dict[str, str] = {}
+    for column in columns:
+        by_plain.setdefault(plain(column), column)
     for pattern in patterns:
         if pattern.file_name and not re.fullmatch(pattern.file_name, bare):
             continue
-        found = _by_cells(pattern, columns, sample) if pattern.cells else _by_name(pattern, columns)
+        found = (
+            _by_cells(pattern, columns, sample) if pattern.cells else _by_name(pattern, by_plain)
+        )
         if found is not None:
             return pattern, _fit(pattern, found)
     return None
@@ -68,11 +73,8 @@ def _by_cells(
     return {f"#{n}": f"#{n}" for n in range(1, len(columns) + 1)}
 
 
-def _by_name(pattern: Pattern, columns: Sequence[str]) -> dict[str, str] | None:
-    """Return plain name -> column if the columns are those of the pattern."""
-    by_plain: dict[str, str] = {}
-    for column in columns:
-        by_plain.setdefault(plain(column), column)
+def _by_name(pattern: Pattern, by_plain: dict[str, str]) -> dict[str, str] | None:
+    """Return plain name -> column, as it is given, if the columns are those of the pattern."""
     if any(name in by_plain for name in pattern.without):
         return None
     if not all(_resolve(need, by_plain) for need in pattern.needs):
