@@ -23,6 +23,7 @@ from endcap.ingest.staging import Format
 # The writer marks a column as required where it can tell that no value is missing, and how much it
 # can tell depends on where the rows come from. A row of nothing, which never comes, makes it sure
 # of nothing, so that the same rows give the same bytes.
+NO_LIST = "CASE WHEN random() > 2 THEN [NULL] END"
 WRITE = """
     COPY (
         SELECT {columns} FROM (
@@ -133,7 +134,7 @@ def _write(
         for name, kind in columns.items()
     )
     nothing = ", ".join(
-        f"{'[NULL]' if kind.endswith('[]') else 'NULL'} AS {identifier(name)}"
+        f"{NO_LIST if kind.endswith('[]') else 'NULL'} AS {identifier(name)}"
         for name, kind in columns.items()
     )
     statement = WRITE.format(
