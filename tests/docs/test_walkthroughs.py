@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from endcap.bundle.scorer.panel import open_scorers
+from endcap.ingest import shapes
+from endcap.ingest.privacy.config import PrivacyConfig
+from endcap.ingest.run import ingest, preview
+from endcap.ingest.snapshot import load_dataset
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions, Items
 from endcap.serving.stages.filter import filter_candidates
@@ -40,6 +44,7 @@ def module_of(heading, name):
 
 revenue = module_of("Add a model", "endcap.models.revenue")
 affordable = module_of("Add a stage", "endcap.serving.stages.affordable")
+diginetica = module_of("Add a format", "endcap.ingest.shapes.diginetica")
 
 
 class TestTheModel(PersistentContract):
@@ -104,3 +109,28 @@ def test_the_stage_drops_what_is_too_dear_and_a_page_still_comes_about(bundle, u
         assert len(after) < len(before)
         assert not np.any(bundle.price[after.items] > limit)
     assert lay_out(context, after, scorers)
+
+
+def test_the_format_is_recognised_and_read(tmp_path, monkeypatch):
+    file = tmp_path / "train-purchases.csv"
+    rows = ["150;NA;17100868;2016-05-06;16421;25733", "151;7;1;2016-05-07;16422;25734"]
+    file.write_text("\n".join(["sessionId;userId;timeframe;eventdate;ordernumber;itemId", *rows]))
+    monkeypatch.setattr(shapes, "PATTERNS", (*shapes.PATTERNS, *diginetica.PATTERNS))
+    told = preview(str(file), root=tmp_path / "snapshots").explanation
+    assert any("purchases of DIGINETICA" in line for line in told)
+    assert any("`sessionId` stands for a user" in line for line in told)
+    made = ingest(str(file), root=tmp_path / "snapshots", privacy=PrivacyConfig(user_id="keep"))
+    bought = load_dataset(made.path).interactions
+    assert bought.kind.tolist() == [KIND_CODES[Kind.PURCHASE]] * 2
+    assert np.diff(bought.ts).tolist() == [86_400_000_000]
+
+
+def test_the_names_in_the_other_walk_throughs_exist():
+    """What is named as code of a file is in that file."""
+    for heading in ("Add a kind", "Add a rule", "Add an expectation"):
+        section = TEXT.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+        paths = re.findall(r"`((?:src|tests)/[\w/]+\.py)`", section)
+        texts = "".join((ROOT / path).read_text() for path in paths)
+        names = set(re.findall(r"`([A-Z][A-Za-z_]{3,})`", section)) - {"NULL", "None"}
+        assert paths
+        assert {name for name in names if name not in texts} == set()
