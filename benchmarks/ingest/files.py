@@ -20,22 +20,24 @@ def reviews(folder: Path, name: str, *, scale: float) -> Path:
     return path
 
 
-def day_files(folder: Path, *, n_days: int, n_events: int) -> tuple[Path, Path]:
-    """Return a folder with the log of all days but the last, a file a day, and the last day."""
+def day_files(folder: Path, *, n_days: int, per_day: int) -> tuple[Path, Path]:
+    """Return a folder with the log of all days but the last, a file a day, and the last day.
+
+    The shop has as many users and items however long it is watched.
+    """
     whole = folder / "whole.csv"
     past = folder / "past"
     past.mkdir(parents=True)
     spec = EventSpec(
-        n_users=max(n_events // 40, 10),
-        n_items=max(n_events // 200, 10),
-        n_events=n_events,
+        n_users=2 * per_day,
+        n_items=per_day // 2,
+        n_events=per_day * n_days,
         n_days=n_days,
         format=Format.CSV,
     )
     write_events(spec, whole, items_path=None)
     lines = whole.read_text(encoding="utf-8").splitlines(keepends=True)
     header, rows = lines[:HEADER_LINES], lines[HEADER_LINES:]
-    per_day = -(-len(rows) // n_days)
     for nth in range(n_days):
         name = f"day-{nth:04d}.csv"
         target = past / name if nth < n_days - 1 else folder / name

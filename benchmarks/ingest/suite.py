@@ -149,7 +149,7 @@ def _increment(
     took: dict[int, list[float]] = {}
     full_s: dict[int, float] = {}
     for n_days in (90, 360):
-        days = day_files(folder / str(n_days), n_days=n_days, n_events=int(20_000 * n_days * scale))
+        days = day_files(folder / str(n_days), n_days=n_days, per_day=int(20_000 * scale))
         base = _child("days", days[0], folder / f"base-{n_days}")
         full_s[n_days] = base.took_s
         took[n_days] = []
