@@ -5,6 +5,7 @@ Every measured run is a process of its own, so that its memory is its own.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -42,6 +43,8 @@ def run(*, quick: bool) -> Path:
     Args:
         quick: a twentieth of the sizes and one round; written to a file of its own.
     """
+    if importlib.util.find_spec("pyspark") is None:
+        sys.exit("this benchmark needs Spark: make install SET=spark, and Java 17")
     scale, rounds = (QUICK_SCALE, 1) if quick else (1.0, ROUNDS)
     with tempfile.TemporaryDirectory(prefix="endcap-bench-") as name:
         folder = Path(name)
