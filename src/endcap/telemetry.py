@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -33,10 +34,10 @@ class Task:
     """One piece of work with a known amount; see `track`."""
 
     def __init__(self, label: str, total: float, unit: str, bar: Progress | None) -> None:
-        self._label, self._total, self._unit, self._bar = label, total, unit, bar
+        self._label, self._total, self._unit, self._bar = escape(label), total, unit, bar
         self._done = 0.0
         self._started_s = self._printed_s = time.monotonic()
-        self._id = bar.add_task(label, total=total, rate="", note="") if bar else None
+        self._id = bar.add_task(self._label, total=total, rate="", note="") if bar else None
 
     def advance(self, amount: float = 1, *, note: str = "") -> None:
         """Count `amount` more units as done; the note (a loss, say) stands behind the rate."""
@@ -78,7 +79,7 @@ def track(label: str, total: float, *, unit: str = "steps") -> Iterator[Task]:
 @contextmanager
 def step(label: str) -> Iterator[None]:
     """Print the label, and below it how long the block took; a step within a step is indented."""
-    indent = "  " * _depth.get()
+    indent, label = "  " * _depth.get(), escape(label)
     token = _depth.set(_depth.get() + 1)
     started_s = time.monotonic()
     console.print(f"{indent}[bold]{label}[/bold]" if not indent else f"{indent}{label}")

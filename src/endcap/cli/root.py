@@ -51,6 +51,8 @@ EXIT_CODES = """
 5 wrong bundle, 6 a store cannot be used, 7 a data contract is broken, 130 interrupted.
 """
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # without room, ENOENT for /tmp
+
 app = typer.Typer(
     name="endcap",
     help="Home-page recommendations for online shops: personal, live, measured.",
@@ -107,10 +109,17 @@ def main() -> None:
         _complain(str(error))
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.filename is None and error.errno != errno.ENOSPC:
+        if error.filename is None and error.errno not in {*FULL, errno.ENOENT}:
             raise
-        _complain(f"{error.strerror}: {error.filename or 'writing'}")
+        where = f": {error.filename}" if error.filename else ""
+        _complain(f"{error.strerror}{where}{_advice(error)}")
         sys.exit(1)
+
+
+def _advice(error: OSError) -> str:
+    if error.errno not in FULL:
+        return ""
+    return ". Nothing half-written was put to use. Free some space, or set var to another disk"
 
 
 def _complain(text: str) -> None:

@@ -5,6 +5,9 @@ Knows nothing of what the tables mean.
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +19,13 @@ from duckdb import DuckDBPyConnection
 from endcap.schema.errors import DataError
 
 MEMORY_LIMIT = "2GiB"
+# The engine says it in the words of the system, or counts by itself what it may spill.
+FULL = {
+    "No space left on device": errno.ENOSPC,
+    "File too large": errno.EFBIG,
+    "Disk quota exceeded": errno.EDQUOT,
+    "max_temp_directory_size": errno.ENOSPC,
+}
 
 
 @contextmanager
@@ -23,6 +33,9 @@ def connect(scratch: Path, *, memory_limit: str = MEMORY_LIMIT) -> Iterator[Duck
     """Yield a private in-memory database that spills into `scratch` beyond its memory limit.
 
     It never fetches an extension, and reads times without a zone as UTC.
+
+    Raises:
+        OSError: the disk is full.
     """
     db = duckdb.connect(
         config={
@@ -37,20 +50,45 @@ def connect(scratch: Path, *, memory_limit: str = MEMORY_LIMIT) -> Iterator[Duck
         # A notebook without ipywidgets has none, and refuses to be told so.
         if db.execute("SELECT current_setting('enable_progress_bar')").fetchall()[0][0]:
             db.execute("SET enable_progress_bar = false")
-        yield db
+        with minding_the_disk():
+            yield db
     finally:
         db.close()
+
+
+@contextmanager
+def minding_the_disk() -> Iterator[None]:
+    """Turn what the engine says about a full disk into the `OSError` that it is."""
+    try:
+        yield
+    except duckdb.Error as error:
+        full = full_disk(error)
+        if full is None:
+            raise
+        raise full from error
+
+
+def full_disk(error: duckdb.Error) -> OSError | None:
+    """Return the error as that of a full disk, with the file if it names one; None if it is not."""
+    text = str(error)
+    code = next((code for words, code in FULL.items() if words in text), None)
+    if code is None:
+        return None
+    named = re.search(r'file \\?"([^"\\]+)', text)
+    return OSError(code, os.strerror(code), named[1] if named else None)
 
 
 @contextmanager
 def blaming(path: Path) -> Iterator[None]:
     """Turn what the engine says about its input into a `DataError` that names the file.
 
-    A mistake in our own SQL stays what it is.
+    A mistake in our own SQL stays what it is, and so does a full disk.
     """
     try:
         yield
     except (duckdb.IOException, duckdb.InvalidInputException, duckdb.OutOfMemoryException) as error:
+        if full_disk(error) is not None:
+            raise
         raise DataError(
             f"the file cannot be read to its end: {str(error).splitlines()[0]}", where=str(path)
         ) from error

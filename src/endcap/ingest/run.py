@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from endcap.ingest.privacy.config import PrivacyConfig
 from endcap.ingest.privacy.keys import open_id_key
 from endcap.ingest.privacy.policy import PrivacyPolicy, policy_of
 from endcap.ingest.repeats import Suspicion
+from endcap.ingest.scratch import scratch_in
 from endcap.ingest.snapshot import Snapshot, open_snapshot
 from endcap.ingest.sources import SOURCE_NAMES, Recipe, find_sources
 from endcap.ingest.toml_mapping import GivenMapping, mapping_of_pairs
@@ -185,7 +185,6 @@ class _Job:
 
     def run(self) -> Snapshot:
         root = self.places.root
-        root.mkdir(parents=True, exist_ok=True)
         contract = load_contract(self.given.contract) if self.given.contract else None
         previous, parent = _latest(root), self._parent()
 
@@ -194,8 +193,8 @@ class _Job:
                 made = Snapshot(path, manifest)
                 enforce(made, contract, previous=previous, now_us=self.now_us)
 
-        with tempfile.TemporaryDirectory(prefix=".ingest-", dir=root) as scratch:
-            recipes, log = self._recipes(Path(scratch), parent)
+        with scratch_in(root, ".ingest-") as scratch:
+            recipes, log = self._recipes(scratch, parent)
             if not recipes and parent is not None:
                 return Snapshot(parent.path, parent.manifest)
             door = self._door(recipes, make_key=True)
@@ -205,7 +204,7 @@ class _Job:
                 accept=accept,
                 log_offset=log.offset if log else None,
             )
-            path = self._carry_out(plan, Path(scratch))
+            path = self._carry_out(plan, scratch)
         self._keep_id_map(door)
         snapshot = Snapshot(path, read_manifest(path))
         if previous is not None and previous.snapshot_id != snapshot.snapshot_id:
@@ -217,9 +216,7 @@ class _Job:
         return snapshot
 
     def preview(self) -> Preview:
-        self.places.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".preview-", dir=self.places.root) as scratch:
-            folder = Path(scratch)
+        with scratch_in(self.places.root, ".preview-", keep_root=False) as folder:
             recipes, _ = self._recipes(folder, None)
             door = self._door(recipes, make_key=False)
             plan = self._plan(heads(recipes, folder / "heads"), folder / "made", door)

@@ -1,24 +1,26 @@
 """The local engine: DuckDB on one machine, out of core beyond its memory limit.
 
-How a raw file becomes a table of text is in `local_text`; the steps of an ingest are SQL and stand
-elsewhere.
+How a raw file becomes a table of text is in `local_csv` and `local_json`; the steps of an ingest
+are SQL and stand elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import duckdb
 
-from endcap.ingest.compute.local_csv import csv_records, read_csv
+from endcap.ingest.compute.local_csv import BATCH_ROWS, csv_records, read_csv
 from endcap.ingest.compute.local_json import json_records, read_json_lines
 from endcap.ingest.compute.protocol import Column
-from endcap.ingest.engine import blaming, connect, identifier, literal, plain_path
+from endcap.ingest.engine import blaming, connect, identifier, literal, minding_the_disk, plain_path
 from endcap.ingest.parquet_text import column_as_text
 from endcap.ingest.readers import RawTable
 from endcap.ingest.staging import Format
+from endcap.schema.errors import SettingsError
 
 # The writer marks a column as required where it can tell that no value is missing, and how much it
 # can tell depends on where the rows come from. A row of nothing, which never comes, makes it sure
@@ -51,8 +53,20 @@ class LocalCompute:
     def __enter__(self) -> LocalCompute:
         return self
 
-    def __exit__(self, *failure: object) -> None:
-        self._connection.__exit__(None, None, None)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._connection.__exit__(kind, error, trace)
+        except duckdb.OutOfMemoryException as too_little:
+            raise SettingsError(
+                "the engine needs more memory than it may take",
+                where="ingest.memory_gb",
+                mend="Raise it; the rest goes to disk",
+            ) from too_little
 
     def read(self, name: str, table: RawTable, fields: Mapping[str, str]) -> None:
         """Make the table of a raw file; see `Compute.read`."""
@@ -71,9 +85,16 @@ class LocalCompute:
             if table.file.format is Format.JSON_LINES:
                 yield from json_records(table, [row for (row,) in self.rows(rows)])
             elif table.file.format is Format.PARQUET:
-                yield from self.rows(_parquet_records(table, rows))
+                yield from self._stream(_parquet_records(table, rows))
             else:
                 yield from csv_records(self._db, table, rows, faults=self._faults[table.file.path])
+
+    def _stream(self, select: str) -> Iterator[tuple[Any, ...]]:
+        # A cursor of its own, because whoever takes the rows uses the connection meanwhile.
+        with self._db.cursor() as cursor:
+            cursor.execute(select)
+            while found := cursor.fetchmany(BATCH_ROWS):
+                yield from found
 
     def load(self, name: str, paths: Sequence[Path]) -> None:
         """Make the table of Parquet files; see `Compute.load`."""
@@ -115,7 +136,7 @@ def write_canonical(
         order: as in `Compute.write`.
         path: of the new file.
     """
-    with duckdb.connect() as db:
+    with duckdb.connect() as db, minding_the_disk():
         source = f"SELECT * FROM read_parquet([{_listed(parts)}])"
         _write(db, source, columns=columns, order=order, path=path)
 
