@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from endcap import __version__
 from endcap.ingest.arrive import mapping_of
 from endcap.ingest.event_log import EVENTS_FILE, SOURCE
+from endcap.ingest.fresh import place_of
 from endcap.ingest.manifest import (
     Config,
     Counts,
@@ -20,7 +21,7 @@ from endcap.ingest.manifest import (
 from endcap.ingest.quarantine_rows import reason_counts
 from endcap.ingest.staging import StagedFile
 from endcap.ingest.thin import count_rows
-from endcap.ingest.work import Plan, Thinning, Work
+from endcap.ingest.work import Thinning, Work
 from endcap.ingest.write import Shelf
 from endcap.schema.artefacts import commit_hash
 from endcap.schema.types import DAY_US, SECOND_US
@@ -79,7 +80,7 @@ def manifest_of(work: Work, shelf: Shelf, config: Config, span: TimeSpan) -> Man
         source=before.source if before else ", ".join(names[:5]) + (" …" if names[5:] else ""),
         source_files=[
             *(before.source_files if before else []),
-            *(_source_file(file, plan) for file in work.desk.files),
+            *(_source_file(file, work) for file in work.desk.files),
         ],
         config=config,
         counts=counts,
@@ -153,13 +154,18 @@ def _added(before: Counts, fresh: Counts) -> Counts:
     )
 
 
-def _source_file(file: StagedFile, plan: Plan) -> SourceFile:
-    is_log = file.original.name == EVENTS_FILE
+def _source_file(file: StagedFile, work: Work) -> SourceFile:
+    scratch = work.desk.scratch
+    if file.original == scratch / EVENTS_FILE:
+        path, offset = SOURCE, work.plan.log_offset
+    else:
+        path, offset = place_of(file.original, scratch), None
     return SourceFile(
-        path=SOURCE if is_log else str(file.original),
+        path=path,
         sha256=file.sha256,
         n_bytes=file.n_bytes,
-        log_offset=plan.log_offset if is_log else None,
+        modified_ns=file.original.stat().st_mtime_ns,
+        log_offset=offset,
     )
 
 

@@ -34,12 +34,14 @@ class FileEntry(_Part):
 class SourceFile(_Part):
     """One raw file that a snapshot was made from.
 
+    modified_ns: when it was last written; a file that was not written since needs no new look.
     log_offset: up to where an event log was read, when it was one.
     """
 
     path: str
     sha256: str
     n_bytes: int
+    modified_ns: int | None = None
     log_offset: str | None = None
 
 

@@ -15,6 +15,7 @@ from endcap.ingest.drift import compare
 from endcap.ingest.drift_report import drift_lines, save_drift
 from endcap.ingest.event_log import SOURCE, LogPart, copy_events
 from endcap.ingest.expectations import load_contract
+from endcap.ingest.fresh import log_offset, without_copies, without_read
 from endcap.ingest.increment import Parent
 from endcap.ingest.manifest import Manifest, read_manifest
 from endcap.ingest.people import Door
@@ -30,7 +31,6 @@ from endcap.ingest.sources import SOURCE_NAMES, Recipe, find_sources
 from endcap.ingest.toml_mapping import GivenMapping, mapping_of_pairs
 from endcap.ingest.work import Plan, Thinning
 from endcap.ingest.write import POINTER
-from endcap.schema.artefacts import file_sha256
 from endcap.schema.errors import DataError, SettingsError
 from endcap.schema.types import SECOND_US
 from endcap.telemetry import console
@@ -272,11 +272,11 @@ class _Job:
                 scratch=scratch,
                 file_format=given.file_format,
             )
-        recipes = _without_copies(recipes)
+        recipes = without_copies(recipes)
         if parent is not None:
-            recipes = [recipe for recipe in recipes if not _is_in(recipe, parent)]
+            recipes = without_read(recipes, parent, scratch=scratch)
         if SOURCE in self.sources:
-            log = copy_events(self._events_url(), scratch, after=_log_offset(parent))
+            log = copy_events(self._events_url(), scratch, after=log_offset(parent))
             if log.n_events:
                 recipes.append(log.recipe)
         if not recipes and parent is None:
@@ -338,56 +338,3 @@ def _latest(root: Path) -> Snapshot | None:
         return open_snapshot(root)
     except DataError:
         return None
-
-
-def _without_copies(recipes: Sequence[Recipe]) -> list[Recipe]:
-    """Return the recipes without those whose file has the bytes of an earlier one.
-
-    The same export under two names is one export; an increment would not read it again either.
-    """
-    kept: list[Recipe] = []
-    by_size: dict[int, list[int]] = {}
-    for recipe in recipes:
-        path = recipe.interactions
-        alike = by_size.setdefault(path.stat().st_size, [])
-        same = next((n for n in alike if _same_bytes(kept[n].interactions, path)), None)
-        if same is None:
-            alike.append(len(kept))
-            kept.append(recipe)
-        else:
-            note = f"{path.name} is a copy of {kept[same].interactions.name} and was not read"
-            kept[same] = replace(kept[same], warnings=(*kept[same].warnings, note))
-    return kept
-
-
-def _same_bytes(one: Path, other: Path) -> bool:
-    return file_sha256(one) == file_sha256(other)
-
-
-def _is_in(recipe: Recipe, parent: Parent) -> bool:
-    """Return whether the parent was made from this very file.
-
-    Raises:
-        DataError: a file of that name was read, and has another content now.
-    """
-    path, before = recipe.interactions, parent.manifest.source_files
-    n_bytes = path.stat().st_size
-    known = [file for file in before if file.path == str(path)]
-    if any(file.n_bytes == n_bytes for file in known):
-        return True
-    if known:
-        raise DataError(
-            f"the file has changed since it was read: {known[-1].n_bytes:,} bytes then, "
-            f"{n_bytes:,} now",
-            where=str(path),
-            mend="Put new rows into a new file, or ingest all sources again, without --since",
-        )
-    alike = [file for file in before if file.n_bytes == n_bytes]
-    return bool(alike) and file_sha256(path) in {file.sha256 for file in alike}
-
-
-def _log_offset(parent: Parent | None) -> str | None:
-    if parent is None:
-        return None
-    offsets = [file.log_offset for file in parent.manifest.source_files if file.log_offset]
-    return offsets[-1] if offsets else None
