@@ -83,7 +83,7 @@ def spark_session(master: str, *, scratch: Path, memory_gb: float) -> Iterator[S
         yield session
     finally:
         if is_own:
-            session.stop()
+            _end(session)
 
 
 def _start(master: str, *, scratch: Path, memory_gb: float) -> tuple[SparkSession, bool]:
@@ -150,7 +150,8 @@ def _launch(master: str, *, scratch: Path, memory_gb: float, host: str | None) -
     noise = scratch / "spark-start.txt"
     try:
         with noise.open("wb") as out:
-            gateway = launch(conf, popen_kwargs={"stderr": out, "stdout": out})
+            used: Any = SparkContext  # a session that ended may have left its Java program
+            gateway = used._gateway or launch(conf, popen_kwargs={"stderr": out, "stdout": out})
         context = SparkContext(conf=conf, gateway=gateway)
     except PySparkException as error:
         said = noise.read_text(errors="replace").strip().splitlines()
@@ -158,6 +159,23 @@ def _launch(master: str, *, scratch: Path, memory_gb: float, host: str | None) -
             f"Spark does not start: {said[-1] if said else error}", where=master
         ) from error
     return SparkSession(context)
+
+
+def _end(session: SparkSession) -> None:
+    """Stop Spark, and the Java program under it, which pyspark would leave to the last."""
+    from pyspark import SparkContext
+
+    context: Any = SparkContext
+    gateway = context._gateway
+    session.stop()
+    context._gateway = context._jvm = None
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    try:
+        gateway.proc.wait(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        gateway.proc.kill()
+        gateway.proc.wait()
 
 
 def _settings(scratch: Path, log_rules: Path, *, memory_gb: float) -> dict[str, str]:
@@ -219,7 +237,7 @@ def _await_workers(session: SparkSession, master: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while context._jsc.sc().getExecutorMemoryStatus().size() < 2:
         if time.monotonic() > deadline:
-            session.stop()
+            _end(session)
             raise StoreError(
                 f"no worker of the Spark master was free within {PATIENCE_S:.0f} s",
                 where=master,

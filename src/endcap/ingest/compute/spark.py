@@ -24,6 +24,7 @@ from endcap.ingest.compute.spark_raw import url as _url
 from endcap.ingest.compute.spark_read import Reader
 from endcap.ingest.engine import identifier, literal, plain_path
 from endcap.ingest.readers import RawTable
+from endcap.ingest.staging import Format
 from endcap.schema.errors import SettingsError, StoreError
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class SparkCompute:
         wanted = [row for (row,) in self.rows(rows)]
         if not wanted:
             return
-        self.local.read("looked_up", table, {})
+        if table.file.format in {Format.CSV, Format.TSV}:  # of which it notes the faulty records
+            self.local.read("looked_up", table, {})
         self.local.put("wanted_rows", {"file_row": ("BIGINT", wanted)})
         yield from self.local.records(table, "SELECT file_row FROM wanted_rows")
 
