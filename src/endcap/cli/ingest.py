@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from endcap.cli.context import (
     CatalogueFile,
@@ -198,9 +199,9 @@ def print_snapshot(snapshot: Snapshot) -> None:
         f"{facts.density:.2%} of all pairs of user and item occur"
     )
     for reason, n_rows in counts.quarantined_by_reason.items():
-        out.print(f"  {n_rows:,} rows put aside: {reason}")
+        out.print(f"  {n_rows:,} rows put aside: {reason}", markup=False)
     for reason, n_rows in counts.catalogue_quarantined_by_reason.items():
-        out.print(f"  {n_rows:,} lines of the catalogue put aside: {reason}")
+        out.print(f"  {n_rows:,} lines of the catalogue put aside: {reason}", markup=False)
     for removed, rule in (
         (counts.removed_by_sample, "not among the sampled users"),
         (counts.removed_by_minimum, "user or item with too few"),
@@ -214,12 +215,15 @@ def print_snapshot(snapshot: Snapshot) -> None:
         out.print(f"  users are known by pseudonyms ({manifest.user_ids}), not by their ids")
     if manifest.k_report:
         k, names = manifest.k_report["k"], ", ".join(manifest.config.attributes)
-        out.print(f"  every user shares {names} with at least {max(k - 1, 0):,} others (k = {k})")
+        out.print(
+            f"  every user shares {names} with at least {max(k - 1, 0):,} others (k = {k})",
+            markup=False,
+        )
     for warning in manifest.warnings:
-        out.print(f"  [yellow]note[/yellow] {warning}")
+        out.print(Text.assemble("  ", ("note", "yellow"), " ", warning))
     if manifest.parent:
         out.print(f"  added to snapshot {manifest.parent}")
-    out.print(f"  snapshot {snapshot.snapshot_id} in {snapshot.path}")
+    out.print(f"  snapshot {snapshot.snapshot_id} in {snapshot.path}", markup=False)
 
 
 def print_preview(shown: Preview, *, as_json: bool) -> None:
@@ -246,7 +250,7 @@ def print_preview(shown: Preview, *, as_json: bool) -> None:
         table.add_column(name)
     for row in shown.rows:
         cells = {**row, "ts": moment(row["ts"])}
-        table.add_row(*("" if cells[name] is None else str(cells[name]) for name in cells))
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells.values()))
     out.print(table)
     out.print(
         f"  of the first {counts.rows_in:,} records {counts.kept:,} would be kept: "
@@ -254,5 +258,5 @@ def print_preview(shown: Preview, *, as_json: bool) -> None:
         + ", ".join(f"{n:,} {kind}s" for kind, n in facts.kinds.items())
     )
     for reason, n_rows in counts.quarantined_by_reason.items():
-        out.print(f"  {n_rows:,} would be put aside: {reason}")
+        out.print(f"  {n_rows:,} would be put aside: {reason}", markup=False)
     out.print("  nothing was kept; leave out --dry-run to ingest all of it")

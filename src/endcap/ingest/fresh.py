@@ -72,7 +72,7 @@ def without_read(recipes: Sequence[Recipe], parent: Parent, *, scratch: Path) ->
 
 
 def place_of(path: Path, scratch: Path) -> str:
-    """Return the name under which a manifest knows a file: its real place, if it has one that lasts."""
+    """Return the name under which a manifest knows a file: its real place if it lasts."""
     if path.is_relative_to(scratch):
         return str(path.relative_to(scratch))
     return str(path.resolve())

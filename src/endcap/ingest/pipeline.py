@@ -162,7 +162,18 @@ def _settle_rows(work: Work) -> str:
         rows = _without(compute, rows, "repeats", "unrepeated")
     for name in plan.suspicion.dropped:
         rows = _drop_flagged(work, rows, name)
+    if plan.suspicion.dropped and count_rows(compute, rows) == 0:
+        raise DataError(
+            f"all of {n_arrived:,} rows are flagged, and none is left",
+            where=_places(work),
+            mend="Raise the limits of [ingest], or leave drop_flagged empty",
+        )
     return _thin(work, rows)
+
+
+def _places(work: Work) -> str:
+    """Return the first files, for an error about all of them."""
+    return ", ".join(str(recipe.interactions) for recipe in work.plan.recipes[:3])
 
 
 def _nothing_left(work: Work) -> DataError:
@@ -173,7 +184,7 @@ def _nothing_left(work: Work) -> DataError:
     named = ", ".join(f"{reason} ({n:,})" for reason, n in counts.most_common(3))
     return DataError(
         f"none of {n_rows:,} rows can be used: {named or 'there are none'}",
-        where=", ".join(str(recipe.interactions) for recipe in work.plan.recipes[:3]),
+        where=_places(work),
         mend="Check the mapping of the columns, and the catalogue if there is one"
         if n_rows
         else "Name a file that has rows",
@@ -224,7 +235,7 @@ def _thin(work: Work, rows: str) -> str:
     if any(work.removed.values()) and count_rows(compute, rows) == 0:
         raise DataError(
             f"no user and item is left{core}",
-            where=", ".join(str(recipe.interactions) for recipe in work.plan.recipes[:3]),
+            where=_places(work),
             mend="Ask for smaller counts",
         )
     return rows
@@ -304,7 +315,7 @@ def _gather_people(work: Work) -> None:
             (old_people(plan.parent, place=OF_OLD), [*plan.parent.manifest.config.attributes])
         )
     available = [name for _, has in parts for name in has]
-    where = ", ".join(str(recipe.interactions) for recipe in plan.recipes[:3])
+    where = _places(work)
     work.attributes = plan.door.policy.attributes(available, where=where)
     if not work.attributes:
         compute.make("users", "SELECT user_idx, user_id FROM user_ids")
