@@ -190,15 +190,16 @@ def test_an_increment_costs_what_is_new(tmp_path: Path) -> None:
     """The rows of before are neither read nor written: their files may even be unreadable."""
     rng = random.Random(0)
     lines = [
-        f"u{rng.randrange(900)},i{rng.randrange(300)},{START_S + n},view,1,," for n in range(60_000)
+        f"u{rng.randrange(900)},i{rng.randrange(300)},{START_S + 60 * n},view,1,,"
+        for n in range(60_000)
     ]
     with small_chunks(5_000):
         first = add(tmp_path / "s", log_file(tmp_path, "1.csv", lines))
-        chunk = first.path / "interactions" / "000003.parquet"
+        chunk = first.path / "interactions" / "000000.parquet"
         data = bytearray(chunk.read_bytes())
-        data[200:400] = bytes(200)  # a damaged page in the middle of the year
+        data[4 : len(data) // 2] = rng.randbytes(len(data) // 2 - 4)  # in the middle of the time
         chunk.write_bytes(bytes(data))
-        late = [f"u1,i1,{START_S + 70_000},view,1,,"]
+        late = [f"u1,i1,{START_S + 60 * 60_001},view,1,,"]
         second = add(tmp_path / "s", log_file(tmp_path, "2.csv", late), since="last")
     assert second.manifest.counts.kept == 60_001
     with pytest.raises(DataError, match="not the one that was written"):

@@ -192,12 +192,13 @@ def print_snapshot(snapshot: Snapshot) -> None:
         f"{counts.items_with_interactions:,} items with interactions of {counts.items:,} in the "
         f"catalogue, {day(manifest.time_span.first_us)} to {day(manifest.time_span.last_us)}"
     )
-    facts = profile(load_dataset(snapshot.path))
-    out.print(
-        f"  a user has {facts.median_per_user:,.0f} interactions in the median; "
-        f"{facts.repeat_share:.0%} of all are with an item that the user had before; "
-        f"{facts.density:.2%} of all pairs of user and item occur"
-    )
+    if manifest.parent is None:  # of an increment, the old rows stay unread
+        facts = profile(load_dataset(snapshot.path))
+        out.print(
+            f"  a user has {facts.median_per_user:,.0f} interactions in the median; "
+            f"{facts.repeat_share:.0%} of all are with an item that the user had before; "
+            f"{facts.density:.2%} of all pairs of user and item occur"
+        )
     for reason, n_rows in counts.quarantined_by_reason.items():
         out.print(f"  {n_rows:,} rows put aside: {reason}", markup=False)
     for reason, n_rows in counts.catalogue_quarantined_by_reason.items():

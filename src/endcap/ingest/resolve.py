@@ -73,7 +73,15 @@ def recipes_of(
         *(replace(f, why_not="a second table of users") for f in people if f is not person_file),
     ]
     left_out = tuple(f"left out: {f.path.name} ({f.why_not})" for f in unused)
-    recipes[0] = replace(first, explanation=(*first.explanation, *left_out))
+    # Whoever does not ask for a preview must hear of it too.
+    unread = tuple(
+        f"{f.path.name} was not read: {f.why_not}" for f in unused if f.holds is Holds.NOTHING
+    )
+    recipes[0] = replace(
+        first,
+        explanation=(*first.explanation, *left_out),
+        warnings=(*first.warnings, *unread),
+    )
     return recipes
 
 

@@ -98,7 +98,11 @@ class LocalCompute:
 
     def load(self, name: str, paths: Sequence[Path]) -> None:
         """Make the table of Parquet files; see `Compute.load`."""
-        self.make(name, f"SELECT * FROM read_parquet([{_listed(paths)}])")
+        # A view: of many old rows only those are read that a step asks for.
+        self._db.execute(
+            f"CREATE OR REPLACE VIEW {identifier(name)} AS "
+            f"SELECT * FROM read_parquet([{_listed(paths)}])"
+        )
 
     def put(self, name: str, columns: Mapping[str, Column]) -> None:
         """Make a table of Python values; see `Compute.put`."""
