@@ -381,6 +381,7 @@ def test_a_recipe_explains_itself(write: Write, find: Find) -> None:
         "is_available = available",
         "  note: An item is as it stood last: the newest categoryid and the newest available. Its "
         "department is the root of its category in category_tree.csv.",
+        "  warning: words.txt was not read: no column is known to be user_id or item_id or ts",
     ]
 
 
