@@ -137,8 +137,9 @@ def test_texts_have_the_ends_of_their_path(catalogue: Derived) -> None:
     )
     assert catalogue(items__csv=text) == [
         {"item_id": "0", "name": "Relay", "department": "Industrial & Scientific",
-         "category": "Relays", "brand": "Sealed, Inc."},
-        {"item_id": "1", "name": "Tape", "department": None, "category": None, "brand": None},
+         "category": "Relays", "brand": "Sealed, Inc.", "description": "Hard start."},
+        {"item_id": "1", "name": "Tape", "department": None, "category": None, "brand": None,
+         "description": None},
     ]  # fmt: skip
 
 
@@ -180,6 +181,7 @@ def test_metadata_may_come_as_parquet(tmp_path: Path) -> None:
     assert rows_of(made.path)[0] == {
         "parent_asin": "B0", "title": "Girl's & Co", "department": "Hair", "category": "Combs",
         "brand": "Acme", "price": "5.0", "currency": "USD", "image": "l1",
+        "description": None, "bought_together": None,
     }  # fmt: skip
 
 
