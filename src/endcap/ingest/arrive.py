@@ -23,6 +23,7 @@ from endcap.ingest.shapes import Reading
 from endcap.ingest.sources import Recipe
 from endcap.ingest.staging import Format, StagedFile, stage
 from endcap.ingest.thin import count_rows
+from endcap.ingest.values import presence
 from endcap.schema.types import DAY_US
 from endcap.telemetry import step
 
@@ -180,10 +181,10 @@ def _read(desk: Desk, recipe: Recipe, *, nth: int, base: int) -> Arrival:
 
 def _people(attributes: Sequence[str]) -> str:
     """Return the SELECT of what a file of interactions says of its users, the latest word."""
+    said = [(presence(f"attribute_{n}"), identifier(name)) for n, name in enumerate(attributes)]
     latest = "".join(
-        f", arg_max(attribute_{n}, position) FILTER (WHERE attribute_{n} IS NOT NULL)"
-        f" AS {identifier(name)}"
-        for n, name in enumerate(attributes)
+        f", arg_max({text}, position) FILTER (WHERE {text} IS NOT NULL) AS {name}"
+        for text, name in said
     )
     return (
         f"SELECT user_id, max(position) AS place{latest} FROM judged WHERE why = ''"

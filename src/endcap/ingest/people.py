@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from endcap.ingest.compute.protocol import Compute
 from endcap.ingest.engine import identifier
@@ -25,6 +26,7 @@ RESERVED = frozenset({"user_idx", "user_id", "place"})
 OVER_ROWS = 1 << 60  # a place behind every position: what the file of users says goes before
 OF_OLD = -1
 CHECKED_ROWS = 1000
+COMPACT: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":")}
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ class Door:
         if record is None or not self.hides_users or self.keeps_records:
             return record
         try:
-            values = json.loads(record)
+            values = json.loads(record, object_pairs_hook=_first_of_each)
         except (ValueError, RecursionError):
             return None
         if not isinstance(values, dict):
@@ -121,8 +123,14 @@ class Door:
         kept = {column: values.get(column) for column in roles.values()}
         user = kept.get(roles["user_id"])
         if user is not None:
-            kept[roles["user_id"]] = self.hide([str(user).strip()])[0]
-        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+            text = user if isinstance(user, str) else json.dumps(user, **COMPACT)
+            kept[roles["user_id"]] = self.hide([text.strip()])[0]
+        return json.dumps(kept, **COMPACT)
+
+
+def _first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object as the engine reads it: of a key that occurs twice the first counts."""
+    return {name: value for name, value in reversed(pairs)}
 
 
 def hide_users(compute: Compute, door: Door, tables: Mapping[str, Sequence[str]]) -> None:
@@ -202,7 +210,10 @@ def check_people(
 
 
 def hide_values(compute: Compute, door: Door, table: str, attributes: Sequence[str]) -> None:
-    """Replace the values of the attributes that the policy hashes, in a table of people."""
+    """Replace the values of the attributes that the policy hashes, in a part for `gather_people`.
+
+    Those of a snapshot before are pseudonyms already, and no part of theirs is to be given.
+    """
     for hashed in attributes:
         if door.key is None or door.policy.columns[hashed] != "hash":
             continue
@@ -218,7 +229,7 @@ def hide_values(compute: Compute, door: Door, table: str, attributes: Sequence[s
         _replace(
             compute,
             table,
-            f"SELECT user_id{others} FROM {table} LEFT JOIN hidden ON {column} = hidden.value",
+            f"SELECT user_id, place{others} FROM {table} LEFT JOIN hidden ON {column} = value",
         )
         compute.drop("hidden")
 

@@ -16,7 +16,7 @@ from endcap.ingest.catalogue import (
 )
 from endcap.ingest.clean import ORDER, REPEATS
 from endcap.ingest.compute.protocol import Compute
-from endcap.ingest.engine import literal
+from endcap.ingest.engine import identifier, literal
 from endcap.ingest.ids import index_ids
 from endcap.ingest.increment import (
     ROWS,
@@ -43,6 +43,7 @@ from endcap.ingest.repeats import FLAG_REASONS, mark_repeats
 from endcap.ingest.sources import Recipe
 from endcap.ingest.statistics import count_events
 from endcap.ingest.thin import count_rows, k_core, minimum_counts, sample_users
+from endcap.ingest.values import presence
 from endcap.ingest.work import Plan, Thinning, Work
 from endcap.ingest.write import Shelf, publish
 from endcap.schema.errors import DataError
@@ -132,11 +133,12 @@ def _read_users(work: Work, recipe: Recipe) -> None:
         allowed = door.attributes_in([*names.values()], taken=["user_id", roles["user_id"]])
         columns = {name: column for column, name in names.items() if name in allowed}
         compute.read("raw", table, {"user_id": roles["user_id"], **columns})
-        selected = "".join(f', "{name}"' for name in allowed)
+        said = [(presence(identifier(name)), identifier(name)) for name in allowed]
+        selected = "".join(f", {text} AS {name}" for text, name in said)
         compute.make(
             "people_file",
-            f"SELECT trim(user_id) AS user_id, file_row + {OVER_ROWS} AS place{selected} FROM raw "
-            "WHERE broken IS NULL AND user_id IS NOT NULL",
+            f"SELECT {presence('user_id')} AS user_id, file_row + {OVER_ROWS} AS place{selected} "
+            f"FROM raw WHERE broken IS NULL AND {presence('user_id')} IS NOT NULL",
         )
         compute.drop("raw")
         hide_users(compute, door, {"people_file": ("place", *allowed)})
@@ -310,26 +312,37 @@ def _gather_people(work: Work) -> None:
     parts = work.people + [
         (arrival.people, arrival.attributes) for arrival in work.arrivals if arrival.people
     ]
+    for table, has in parts:
+        hide_values(compute, plan.door, table, has)
     if plan.parent is not None:
         parts.append(
             (old_people(plan.parent, place=OF_OLD), [*plan.parent.manifest.config.attributes])
         )
-    available = [name for _, has in parts for name in has]
+    available = _names(work) + [name for _, has in parts for name in has]
     where = _places(work)
     work.attributes = plan.door.policy.attributes(available, where=where)
     if not work.attributes:
         compute.make("users", "SELECT user_idx, user_id FROM user_ids")
         return
     gather_people(compute, plan.door, parts, order=work.attributes)
-    hide_values(compute, plan.door, "people", work.attributes)
     check_people(compute, plan.door, "people", work.attributes, where=where)
-    columns = "".join(f', people."{name}"' for name in work.attributes)
+    columns = "".join(f", people.{identifier(name)}" for name in work.attributes)
     compute.make(
         "users",
         f"SELECT user_idx, user_ids.user_id{columns} FROM user_ids "
         "LEFT JOIN people ON user_ids.user_id = people.user_id",
     )
     work.k_report = suppress(compute, "users", work.attributes, k=plan.k_anonymity)
+
+
+def _names(work: Work) -> list[str]:
+    """Return the columns of the files that are nothing else than, maybe, an attribute."""
+    return [
+        column
+        for arrival in work.arrivals
+        for column in arrival.table.columns
+        if column not in arrival.roles.columns.values()
+    ]
 
 
 def _write(work: Work, shelf: Shelf) -> None:
