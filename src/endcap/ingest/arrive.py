@@ -34,6 +34,12 @@ GOOD = """
 """
 
 
+DOUBTFUL = (
+    "{name}: days and months of its dates cannot be told apart, and the month was taken to come "
+    'first; say date_order = "dmy" or "mdy" under [interactions] of a mapping file'
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One file of interactions that was read.
@@ -145,6 +151,7 @@ def _read(desk: Desk, recipe: Recipe, *, nth: int, base: int) -> Arrival:
         kinds=recipe.kinds,
         time_zone=zone or "UTC",
         ts_unit=recipe.ts_unit,
+        date_order=recipe.date_order,
         refusals=recipe.refuse,
         latest_us=desk.now_us + DAY_US,
         in_catalogue=recipe.name == complete_journey.NAME,
@@ -152,7 +159,9 @@ def _read(desk: Desk, recipe: Recipe, *, nth: int, base: int) -> Arrival:
     )
     passed = dict(zip(rules.passed, attributes, strict=True))
     compute.read("raw", table, {**fields_to_read(roles, rules), **passed})
-    unit = judge(compute, "judged", raw="raw", roles=roles, rules=rules, base=base)
+    times = judge(compute, "judged", raw="raw", roles=roles, rules=rules, base=base)
+    if times.is_doubtful:
+        desk.warnings.append(DOUBTFUL.format(name=recipe.interactions.name))
     compute.drop("raw")
     rows, bad, people = f"rows_{nth}", f"bad_{nth}", f"people_{nth}" if attributes else None
     compute.make(bad, fill(BAD, base=str(base)))
@@ -172,7 +181,7 @@ def _read(desk: Desk, recipe: Recipe, *, nth: int, base: int) -> Arrival:
         base=base,
         n_rows=count_rows(compute, "judged"),
         n_bad=count_rows(compute, bad),
-        ts_unit=unit,
+        ts_unit=times.unit,
     )
     compute.drop("judged")
     desk.warnings.extend(recipe.warnings)

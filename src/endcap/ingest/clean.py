@@ -83,6 +83,17 @@ TYPE_ROWS = """
     FROM judged
 """
 
+# What is larger than 12 is no month.
+DATE_ORDER = f"""
+    SELECT
+        coalesce(sum(CASE WHEN TRY_CAST(regexp_extract(text, '{SLASHED}', 1) AS INTEGER) > 12
+            THEN 1 ELSE 0 END), 0),
+        coalesce(sum(CASE WHEN TRY_CAST(regexp_extract(text, '{SLASHED}', 2) AS INTEGER) > 12
+            THEN 1 ELSE 0 END), 0)
+    FROM (SELECT {presence("ts")} AS text FROM $raw) AS written
+    WHERE regexp_matches(text, '{SLASHED}')
+"""
+
 REASONS = (
     *(
         f"CASE WHEN {name} IS NULL THEN '{name} is missing'"
@@ -127,6 +138,7 @@ class Rules:
     kinds: words of the file -> our kinds, besides the common words.
     time_zone: of times that state none.
     ts_unit: of numbers in the time column; told from the numbers when None.
+    date_order: of dates such as 1/12/2010, "dmy" or "mdy"; told from the dates when None.
     refusals: what the file holds that is no interaction.
     latest_us: what is later than this is in the future.
     in_catalogue: whether an item must stand in the table `known(known_id, refused)`, and not be
@@ -141,6 +153,23 @@ class Rules:
     latest_us: int
     in_catalogue: bool
     passed: Sequence[str] = ()
+    date_order: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How the times of a file were understood.
+
+    unit: what its numbers are; "text" when there were none.
+    scale: microseconds in one.
+    order: of day, month and year, as `values.time_us` takes it.
+    is_doubtful: whether days and months could not be told apart.
+    """
+
+    unit: str
+    scale: float
+    order: str
+    is_doubtful: bool = False
 
 
 def fields_to_read(roles: Roles, rules: Rules) -> dict[str, str]:
@@ -148,8 +177,8 @@ def fields_to_read(roles: Roles, rules: Rules) -> dict[str, str]:
     return {**roles.columns, **rule_fields(rules.refusals)}
 
 
-def judge(compute: Compute, name: str, *, raw: str, roles: Roles, rules: Rules, base: int) -> str:
-    """Return the unit of time, with the table `name` made: typed rows, and why each is refused.
+def judge(compute: Compute, name: str, *, raw: str, roles: Roles, rules: Rules, base: int) -> Times:
+    """Return how times were read, with `name` made: typed rows, and why each is refused.
 
     Its columns: position (`base` + number in the file), user_id, item_id, kind (a code of
     `KIND_CODES`), value, price, ts, `why` (reasons joined by `SEPARATOR`, empty for a good row),
@@ -165,7 +194,7 @@ def judge(compute: Compute, name: str, *, raw: str, roles: Roles, rules: Rules, 
 
     Cost: one pass over the table.
     """
-    unit, scale, order = _times(compute, raw, rules)
+    times = _times(compute, raw, rules)
     compute.make(
         name,
         fill(
@@ -178,16 +207,16 @@ def judge(compute: Compute, name: str, *, raw: str, roles: Roles, rules: Rules, 
             price=number("price"),
             total=number("total"),
             number=number("ts"),
-            scale=repr(scale),
-            origin=str(ORDER_EPOCH_S * SECOND_US if unit == ORDER else 0),
-            time=time_us("ts", zone=rules.time_zone, order=order),
+            scale=repr(times.scale),
+            origin=str(ORDER_EPOCH_S * SECOND_US if times.unit == ORDER else 0),
+            time=time_us("ts", zone=rules.time_zone, order=times.order),
             reasons=_reasons(roles, rules),
             lookup=CATALOGUE_LOOKUP if rules.in_catalogue else "",
             counted=COUNTED,
             base=str(base),
         ),
     )
-    return unit
+    return times
 
 
 def _presence(roles: Roles, rules: Rules) -> str:
@@ -228,11 +257,11 @@ def _reasons(roles: Roles, rules: Rules) -> str:
     return f"concat_ws({literal(SEPARATOR)}, {reasons})"
 
 
-def _times(compute: Compute, raw: str, rules: Rules) -> tuple[str, float, str]:
-    """Return the unit of numbers in the time column, the microseconds in one, the order of dates.
+def _times(compute: Compute, raw: str, rules: Rules) -> Times:
+    """Return how the column of times is to be read.
 
-    The order is that of `values.time_us`; where days and months cannot be told apart, the month
-    comes first.
+    The order of dates is that of `values.time_us`; where days and months cannot be told apart,
+    the month comes first.
     """
     sample = [
         text.strip()
@@ -240,17 +269,19 @@ def _times(compute: Compute, raw: str, rules: Rules) -> tuple[str, float, str]:
             f"SELECT ts FROM {raw} WHERE ts IS NOT NULL ORDER BY file_row LIMIT {TS_SAMPLE_ROWS}"
         )
     ]
-    slashed = [found for text in sample if (found := re.match(SLASHED, text))]
-    order = "ymd" if not slashed else "mdy"
-    if any(int(found[1]) > 12 for found in slashed):
-        order = "dmy"
+    order, is_doubtful = "ymd", False
+    if any(re.match(SLASHED, text) for text in sample):
+        # The first thousand rows of a log may be of one day.
+        n_days, n_months = compute.rows(fill(DATE_ORDER, raw=raw))[0]
+        order = rules.date_order or ("dmy" if n_days > n_months else "mdy")
+        is_doubtful = rules.date_order is None and n_days == n_months
     if rules.ts_unit is not None:
         scales = {name: scale for _, name, scale in TIME_UNITS}
-        return rules.ts_unit, scales.get(rules.ts_unit, 1e6), order
+        return Times(rules.ts_unit, scales.get(rules.ts_unit, 1e6), order, is_doubtful)
     amounts = (abs(float(text)) for text in sample if re.match(NUMBER, text))
     numbers = sorted(amount for amount in amounts if math.isfinite(amount))
     if not numbers:
-        return "text", 1e6, order
+        return Times("text", 1e6, order, is_doubtful)
     middle = numbers[(len(numbers) - 1) // 2]
     unit, scale = next((name, scale) for limit, name, scale in TIME_UNITS if middle < limit)
-    return unit, scale, order
+    return Times(unit, scale, order, is_doubtful)

@@ -36,6 +36,7 @@ class Recipe:
     kinds: words of the file -> kinds.
     ts_unit: of numbers in the time column; `order` for positions instead of times.
     time_zone: of times that state none; UTC when None.
+    date_order: of dates such as 1/12/2010, "dmy" or "mdy"; told from the dates when None.
     reading, items_reading, users_reading: how each file becomes a table.
     users_mapping: `user_id` and attribute -> column.
     warnings: what a person should know before believing a number.
@@ -54,6 +55,7 @@ class Recipe:
     refuse: tuple[Rule, ...] = ()
     ts_unit: str | None = None
     time_zone: str | None = None
+    date_order: str | None = None
     reading: Reading = field(default_factory=Reading)
     items_reading: Reading = field(default_factory=Reading)
     users: Path | None = None
@@ -82,10 +84,16 @@ def _lines(recipe: Recipe) -> Iterator[str]:
         yield f"  {_listed(own)}; every row is a {kind}"
     else:
         yield f"  {_listed(own | ({'kind': kind} if kind else {}))}"
-    if recipe.ts_unit or recipe.time_zone:
+    if recipe.ts_unit or recipe.time_zone or recipe.date_order:
         unit = "a position" if recipe.ts_unit == ORDER else f"in {recipe.ts_unit}"
         zone = f"times without a zone are of {recipe.time_zone}" if recipe.time_zone else ""
-        yield "  " + "; ".join(filter(None, [f"ts is {unit}" if recipe.ts_unit else "", zone]))
+        order = {"dmy": "days come before months", "mdy": "months come before days"}
+        parts = [
+            f"ts is {unit}" if recipe.ts_unit else "",
+            zone,
+            order.get(recipe.date_order or ""),
+        ]
+        yield "  " + "; ".join(filter(None, parts))
     for word, known in recipe.kinds.items():
         yield f"  kind {word!r} is a {known}"
     for rule in recipe.refuse:

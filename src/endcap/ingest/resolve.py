@@ -108,6 +108,7 @@ def _recipe(finding: Finding, given: GivenMapping) -> Recipe:
         refuse=_refusals(given, columns, check=shape is None),
         ts_unit=ts_unit,
         time_zone=given.interactions.time_zone,
+        date_order=given.interactions.date_order,
         reading=join_companions(replace(finding, shape=shape)),
         warnings=(MADE_UP_TIMES,) if ts_unit == ORDER else (),
         explanation=("no known format: columns were told by their names or given",),

@@ -21,6 +21,8 @@ from endcap.schema.columns import Kind
 from endcap.schema.errors import SettingsError
 
 Column = Annotated[str, Field(min_length=1)]
+DateOrder = Literal["dmy", "mdy"]
+NO_COLUMNS = frozenset({"time_zone", "ts_unit", "date_order"})
 TimeUnit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds", "order"]
 
 
@@ -65,6 +67,7 @@ class InteractionColumns(_Part):
     total: Column | None = None
     time_zone: str | None = Field(None, description="Of times that state none, Europe/London.")
     ts_unit: TimeUnit | None = Field(None, description="Of numbers in the column of times.")
+    date_order: DateOrder | None = Field(None, description="Of dates such as 1/12/2010.")
 
     @field_validator("time_zone")
     @classmethod
@@ -172,7 +175,7 @@ class GivenMapping(_Part):
     def interaction_columns(self) -> dict[str, str]:
         """Return role -> column of the interactions; `order` is its own role."""
         said = self.interactions.model_dump(exclude_none=True)
-        return {role: said[role] for role in said if role not in {"time_zone", "ts_unit"}}
+        return {role: said[role] for role in said if role not in NO_COLUMNS}
 
     def item_columns(self) -> dict[str, str]:
         """Return role -> column of the catalogue."""
