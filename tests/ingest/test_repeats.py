@@ -183,3 +183,14 @@ def test_a_rating_that_repeats_counts_once_whoever_says_so(
     assert put_aside(snapshot, rows_of) == dict.fromkeys((3, 8), "repeats an earlier row")
     # Flags are of what is kept: another rating, view and purchase of the very same moment.
     assert snapshot.manifest.counts.flagged == {"near_duplicate": 3}
+
+
+def test_the_pace_of_made_up_times_is_no_pace(ingest_file: Ingest) -> None:
+    """Positions are a second apart: neither flagged nor put aside for that."""
+    lines = [f"u,i{n % 9},{n}" for n in range(20)]
+    config = IngestConfig(**LIMITS, drop_flagged=("near_duplicate", "burst", "bot"))
+    mapping = {"order": "place"}
+    snapshot = ingest_file(
+        "o.csv", ["user_id,item_id,place", *lines], mapping=mapping, config=config
+    )
+    assert (snapshot.manifest.counts.kept, snapshot.manifest.counts.flagged) == (20, {})

@@ -39,7 +39,7 @@ from endcap.ingest.people import (
 )
 from endcap.ingest.privacy.k_anonymity import suppress
 from endcap.ingest.quarantine_rows import catalogue_quarantine, quarantine, reason_counts
-from endcap.ingest.repeats import FLAG_REASONS, mark_repeats
+from endcap.ingest.repeats import FLAG_REASONS, Suspicion, mark_repeats
 from endcap.ingest.sources import Recipe
 from endcap.ingest.statistics import count_events
 from endcap.ingest.thin import count_rows, k_core, minimum_counts, sample_users
@@ -202,7 +202,7 @@ def _without(compute: Compute, rows: str, positions: str, name: str) -> str:
 def _drop_flagged(work: Work, rows: str, name: str) -> str:
     """Put the rows of one flag aside; return the name of the table of the others."""
     compute = work.compute
-    compute.make("suspects", work.plan.suspicion.rows_of(name, rows))
+    compute.make("suspects", _suspicion(work).rows_of(name, rows))
     reason = literal(FLAG_REASONS[name])
     compute.make(
         "aside_more",
@@ -211,6 +211,13 @@ def _drop_flagged(work: Work, rows: str, name: str) -> str:
     compute.make("aside", "SELECT * FROM aside_more")
     compute.drop("aside_more")
     return _without(compute, rows, "suspects", f"without_{name}")
+
+
+def _suspicion(work: Work) -> Suspicion:
+    suspicion = work.plan.suspicion
+    if all(arrival.ts_unit == ORDER for arrival in work.arrivals):
+        return suspicion.of_made_up_times()
+    return suspicion
 
 
 def _thin(work: Work, rows: str) -> str:
@@ -290,9 +297,7 @@ def _describe(work: Work, rows: str, span: TimeSpan) -> None:
     count_events(compute, last_us=span.last_us, old=ROWS if parent else None)
     first_us, last_us = _own_span(compute)
     is_increment = parent is not None
-    suspicion = work.plan.suspicion
-    if all(arrival.ts_unit == ORDER for arrival in work.arrivals):
-        suspicion = suspicion.of_made_up_times()
+    suspicion = _suspicion(work)
     flag(compute, suspicion, first_us=first_us, last_us=last_us, is_increment=is_increment)
     if parent is not None:
         work.has_catalogue = work.has_catalogue or parent.manifest.config.has_catalogue
