@@ -127,6 +127,13 @@ def lines(
             yield line.removeprefix(BOM)
 
 
+def text_lines(path: Path, packing: Packing, encoding: str) -> Iterator[str]:
+    """Yield the lines of a text file in any encoding; what does not fit becomes U+FFFD."""
+    with open_bytes(path, packing) as stream:
+        text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+        yield from text
+
+
 def _refuse_other_bytes(head: bytes, path: Path) -> None:
     """Raise `DataError` if a file that begins so is no UTF-8 text; a stray zero byte is none."""
     packed = next((name for start, name in MAGIC.items() if head.startswith(start)), None)

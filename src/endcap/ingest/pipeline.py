@@ -7,7 +7,7 @@ from pathlib import Path
 
 from endcap.ingest import complete_journey
 from endcap.ingest.account import config_of, iso, manifest_of
-from endcap.ingest.arrive import Desk, read_arrivals
+from endcap.ingest.arrive import Desk, mapping_of, read_arrivals
 from endcap.ingest.catalogue import (
     complete_items,
     empty_catalogue,
@@ -187,10 +187,14 @@ def _nothing_left(work: Work) -> DataError:
     return DataError(
         f"none of {n_rows:,} rows can be used: {named or 'there are none'}",
         where=_places(work),
-        mend="Check the mapping of the columns, and the catalogue if there is one"
+        mend=f"Check the mapping of the columns: {_roles(work)}"
         if n_rows
         else "Name a file that has rows",
     )
+
+
+def _roles(work: Work) -> str:
+    return ", ".join(f"{role} = {name}" for role, name in mapping_of(work.arrivals[0]).items())
 
 
 def _without(compute: Compute, rows: str, positions: str, name: str) -> str:

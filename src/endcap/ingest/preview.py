@@ -14,7 +14,7 @@ from typing import Any
 
 from endcap.ingest.engine import connect, literal, plain_path
 from endcap.ingest.manifest import Counts, Reading, read_manifest
-from endcap.ingest.packing import lines
+from endcap.ingest.packing import lines, text_lines
 from endcap.ingest.profile import Profile, profile
 from endcap.ingest.snapshot import load_dataset
 from endcap.ingest.sources import Recipe, explain
@@ -92,13 +92,19 @@ def _head(recipe: Recipe, folder: Path, n_rows: int) -> Path:
     path = recipe.interactions
     if recipe.reading.select is not None:
         return path
-    file_format, packing = form(path, recipe.reading.dialect.format)
+    dialect = recipe.reading.dialect
+    file_format, packing = form(path, dialect.format)
     folder.mkdir(parents=True)
     name = path.name if packing == "none" else path.stem
     head = folder / name
     if file_format is not Format.PARQUET:
+        n_lines = n_rows + (file_format in {Format.CSV, Format.TSV})  # with the header
+        if dialect.encoding is not None:
+            text = "".join(islice(text_lines(path, packing, dialect.encoding), n_lines))
+            head.write_bytes(text.encode(dialect.encoding, errors="replace"))
+            return head
         with head.open("wb") as out:
-            out.writelines(islice(lines(path, packing), n_rows + 1))
+            out.writelines(islice(lines(path, packing), n_lines))
         return head
     with connect(folder) as db:
         db.execute(

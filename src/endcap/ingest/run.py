@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from endcap.ingest.expectations import load_contract
 from endcap.ingest.fresh import log_offset, without_copies, without_read
 from endcap.ingest.increment import Parent
 from endcap.ingest.manifest import Manifest, read_manifest
+from endcap.ingest.named_sets import METADATA
 from endcap.ingest.people import Door
 from endcap.ingest.pipeline import run
 from endcap.ingest.preview import Preview, heads, read_preview
@@ -33,6 +35,7 @@ from endcap.ingest.work import Plan, Thinning
 from endcap.ingest.write import POINTER
 from endcap.schema.errors import DataError, SettingsError
 from endcap.schema.types import SECOND_US
+from endcap.stores.urls import redact
 from endcap.telemetry import console
 
 LAST = "last"
@@ -96,7 +99,7 @@ def ingest(
 
     Args:
         sources: names of `SOURCE_NAMES`, files, folders, globs, `-` for standard input or
-            `events` for the event log; read in this order.
+            `events` for the event log; read in this order, the event log last.
         root: folder of snapshots.
         places: where the rest lies; the usual places beside `root` when None.
         given: what is known of the files.
@@ -193,7 +196,7 @@ class _Job:
                 made = Snapshot(path, manifest)
                 enforce(made, contract, previous=previous, now_us=self.now_us)
 
-        with scratch_in(root, ".ingest-") as scratch:
+        with scratch_in(root, ".ingest-") as scratch, _blaming_what_lasts(scratch):
             recipes, log = self._recipes(scratch, parent)
             if not recipes and parent is not None:
                 return Snapshot(parent.path, parent.manifest)
@@ -208,20 +211,34 @@ class _Job:
         self._keep_id_map(door)
         snapshot = Snapshot(path, read_manifest(path))
         if previous is not None and previous.snapshot_id != snapshot.snapshot_id:
-            report = compare(previous, snapshot)
-            path = save_drift(report, self.places.var / "drift")
-            console.print("Compared with the snapshot before; all of it is in", path)
-            for line in drift_lines(report)[:DRIFT_LINES]:
-                console.print(f"  {line}", markup=False)
+            self._say_what_moved(previous, snapshot)
         return snapshot
+
+    def _say_what_moved(self, previous: Snapshot, snapshot: Snapshot) -> None:
+        try:
+            report = compare(previous, snapshot)
+        except DataError as error:  # the new one is whole and is the latest all the same
+            console.print(f"Not compared with the snapshot before: {error}", markup=False)
+            return
+        path = save_drift(report, self.places.var / "drift")
+        console.print("Compared with the snapshot before; all of it is in", path)
+        for line in drift_lines(report)[:DRIFT_LINES]:
+            console.print(f"  {line}", markup=False)
 
     def preview(self) -> Preview:
         with scratch_in(self.places.root, ".preview-", keep_root=False) as folder:
             recipes, _ = self._recipes(folder, None)
             door = self._door(recipes, make_key=False)
-            plan = self._plan(heads(recipes, folder / "heads"), folder / "made", door)
+            copies = heads(recipes, folder / "heads")
+            plan = self._plan(copies, folder / "made", door)
             plan.root.mkdir()
-            return read_preview(self._carry_out(plan, folder), recipes)
+            names = {
+                str(copy.interactions): str(recipe.interactions)
+                for copy, recipe in zip(copies, recipes, strict=True)
+            }
+            with _blaming_what_lasts(folder, names):
+                path = self._carry_out(plan, folder)
+            return read_preview(path, recipes)
 
     def _plan(self, recipes: Sequence[Recipe], root: Path, door: Door) -> Plan:
         return Plan(
@@ -248,7 +265,8 @@ class _Job:
             raise SettingsError(
                 "an increment cannot be thinned: what is left out now could come back later",
                 where="--since",
-                mend="Leave out --k-core, --min-per-user, --min-per-item, --users and drop_flagged",
+                mend="Leave out --k-core, --min-per-user, --min-per-item, --sample-users and "
+                "drop_flagged",
             )
         which = POINTER if self.given.since == LAST else self.given.since
         opened = open_snapshot(self.places.root, which)
@@ -281,7 +299,9 @@ class _Job:
                 recipes.append(log.recipe)
         if not recipes and parent is None:
             raise DataError(
-                "there is nothing to read", where=", ".join(self.sources), mend="Name a source"
+                "the event log is empty",
+                where=redact(self._events_url()),
+                mend="Name files besides, or wait until the page was used",
             )
         return recipes, log
 
@@ -291,7 +311,7 @@ class _Job:
         return self.places.events
 
     def _door(self, recipes: Sequence[Recipe], *, make_key: bool) -> Door:
-        public = all(recipe.name in SOURCE_NAMES for recipe in recipes)
+        public = all(source.removesuffix(METADATA) in SOURCE_NAMES for source in self.sources)
         given = self.given.mapping
         policy: PrivacyPolicy = policy_of(
             self.privacy,
@@ -328,6 +348,26 @@ class _Job:
         merge_identities(
             sorted(door.raw_ids), id_key=door.key, config=self.privacy, var=self.places.var
         )
+
+
+@contextmanager
+def _blaming_what_lasts(scratch: Path, names: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Name in errors what a person gave, not a copy that is gone when the error is read.
+
+    Args:
+        scratch: holds the copies.
+        names: copy -> what it is a copy of; what is not listed stands under its own name.
+    """
+    try:
+        yield
+    except DataError as error:
+        where = error.where
+        for copy, original in (names or {}).items():
+            where = where.replace(copy, original)
+        where = where.replace(f"{scratch}/", "")
+        if where == error.where:
+            raise
+        raise DataError(error.what, where=where, mend=error.mend) from error
 
 
 def _latest(root: Path) -> Snapshot | None:
