@@ -21,7 +21,7 @@ from endcap.ingest.drift_report import (
     drift_lines,
     save_drift,
 )
-from endcap.ingest.engine import connect, count, fill
+from endcap.ingest.engine import blaming, connect, count, fill
 from endcap.ingest.manifest import Manifest
 from endcap.ingest.psi import chance_level, contributions, reading
 from endcap.ingest.stored import Stored, continues, relation
@@ -184,8 +184,9 @@ def _window(db: DuckDBPyConnection, stored: Stored, side: str, after_us: int | N
     parts = {table: relation(stored, table) for table in ("interactions", "items", "users")}
     earliest = stored.manifest.time_span.first_us - 1
     start_us = earliest if after_us is None else max(after_us, earliest)
-    for statement in WINDOW:
-        db.execute(fill(statement, side=side, after_us=str(start_us), **parts))
+    with blaming(stored.path):
+        for statement in WINDOW:
+            db.execute(fill(statement, side=side, after_us=str(start_us), **parts))
     n_rows, first_us, last_us = db.execute(fill(EXTENT, side=side)).fetchone() or (0, 0, 0)
     return Window(
         snapshot_id=stored.manifest.snapshot_id,
