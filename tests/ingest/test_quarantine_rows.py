@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from endcap.ingest import quarantine_rows
 from endcap.ingest.compute import local_csv
 from endcap.ingest.snapshot import Snapshot
 from endcap.schema.errors import DataError
@@ -186,3 +187,18 @@ def test_a_line_of_the_catalogue_says_why_it_is_out(
     prices = {row["item_id"]: row["price"] for row in rows_of(snapshot, "items")}
     assert prices == {"a": 1.0, "c": None}
     assert snapshot.manifest.counts.catalogue_quarantined == 3
+
+
+@pytest.mark.parametrize("batch", [("BATCH_ROWS", 2), ("BATCH_CHARS", 60)])
+def test_rows_put_aside_in_batches_are_all_there(
+    ingest_file: Ingest, rows_of: Rows, monkeypatch: pytest.MonkeyPatch, batch: tuple[str, int]
+) -> None:
+    monkeypatch.setattr(quarantine_rows, *batch)
+    monkeypatch.setattr(local_csv, "BATCH_ROWS", 2)
+    lines = [HEADER, good(0), *(f"bad {n}" if n % 2 else f",{n},{n},{n}" for n in range(9))]
+    found = put_aside(ingest_file("many.csv", lines), rows_of)
+    assert [number for number, _, _ in found] == list(range(3, 12))
+    assert [raw for _, reason, raw in found if reason == WIDTH] == [
+        f"bad {n}" for n in (1, 3, 5, 7)
+    ]
+    assert all(f'"{n}"' in found[n][2] for n in range(0, 9, 2))

@@ -16,7 +16,8 @@ from endcap.ingest.people import Door
 from endcap.ingest.readers import RawTable
 
 MAX_RAW_CHARS = 1 << 20
-BATCH_ROWS = 200_000
+BATCH_ROWS = 100_000
+BATCH_CHARS = 1 << 25  # records may be long
 
 # A row that was refused is not looked at again, so no row is both bad and set aside.
 ASIDE_OF_FILE = """
@@ -134,19 +135,22 @@ def _put_records(
     """Make the table `name` (file_row, raw) of the refused records of a file."""
     rows: list[int] = []
     texts: list[str | None] = []
-    n_parts = 0
+    n_parts = n_chars = 0
     for row, record in compute.records(table, f"SELECT file_row FROM {refused}"):
         text = record
         if arrival is not None and door is not None:
             text = door.scrub(record, arrival.roles.columns)
         rows.append(row)
         texts.append(None if text is None else text[:MAX_RAW_CHARS])
-        if len(rows) == BATCH_ROWS:
+        n_chars += len(texts[-1] or "")
+        if len(rows) == BATCH_ROWS or n_chars > BATCH_CHARS:
             compute.put(f"{name}_{n_parts}", _columns(rows, texts))
-            rows, texts, n_parts = [], [], n_parts + 1
+            rows, texts, n_parts, n_chars = [], [], n_parts + 1, 0
     compute.put(f"{name}_{n_parts}", _columns(rows, texts))
     parts = " UNION ALL ".join(f"SELECT * FROM {name}_{n}" for n in range(n_parts + 1))
     compute.make(name, parts)
+    for n in range(n_parts + 1):
+        compute.drop(f"{name}_{n}")
 
 
 def _columns(
