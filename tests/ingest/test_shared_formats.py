@@ -8,7 +8,7 @@ import pytest
 
 from endcap.ingest.convert.tables import derive
 from endcap.ingest.recipe import Recipe
-from endcap.ingest.shapes import ORDER
+from endcap.ingest.shapes import MADE_UP_TIMES, ORDER
 from endcap.ingest.sources import find_sources
 
 SETS = [
@@ -65,7 +65,7 @@ def test_a_folder_is_recognised(
     assert (recipe.shape.name if recipe.shape else None) == name
     assert recipe.ts_unit == unit
     assert (recipe.items.name if recipe.items else None) == catalogue
-    assert bool(recipe.warnings) is (unit == ORDER)
+    assert (MADE_UP_TIMES in recipe.warnings) is (unit == ORDER)
 
 
 @pytest.mark.parametrize("folder", ITEMS)

@@ -75,7 +75,9 @@ def recipes_of(
     left_out = tuple(f"left out: {f.path.name} ({f.why_not})" for f in unused)
     # Whoever does not ask for a preview must hear of it too.
     unread = tuple(
-        f"{f.path.name} was not read: {f.why_not}" for f in unused if f.holds is Holds.NOTHING
+        f"{f.path.name} was not read: {f.why_not}"
+        for f in unused
+        if f.holds is Holds.NOTHING and f.shape is None
     )
     recipes[0] = replace(
         first,
