@@ -11,7 +11,7 @@ from endcap.ingest.compute.protocol import Compute
 from endcap.schema.errors import SettingsError
 
 LOCAL = "local://"
-SPARK_MASTERS = ("spark://", "local[", "local-cluster[", "yarn", "k8s://")
+SPARK_MASTERS = ("spark://", "local[", "local-cluster[")
 
 
 def open_compute(url: str, scratch: Path, *, memory_gb: float) -> AbstractContextManager[Compute]:
@@ -23,8 +23,8 @@ def open_compute(url: str, scratch: Path, *, memory_gb: float) -> AbstractContex
         memory_gb: of the local engine, or of the Spark driver.
 
     Raises:
-        SettingsError: the URL is neither, or Spark is not installed.
-        StoreError: the master cannot be reached.
+        SettingsError: the URL is neither.
+        StoreError: Spark or Java is not installed, or the master cannot be reached.
     """
     if url == LOCAL:
         limit = f"{int(memory_gb * 1024)}MiB"
