@@ -475,3 +475,17 @@ def test_a_folder_is_what_its_files_hold(tmp_path: Path, rows_of: Rows) -> None:
     ]
     names = {row["item_id"]: row["name"] for row in rows_of(snapshot, "items")}
     assert names == {"i": "Iron", "j": None}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_row_without_end_is_named_before_it_fills_the_memory(
+    ingest_file: Ingest, rows_of: Rows, end: str
+) -> None:
+    cells = "x," * 2_000_000
+    rows = [f"{HEADER},text", f"u,i,{T},", f'v,i,{T},"{cells}"', f"w,i,{T},"]
+    assert users(ingest_file("rows.csv", end.join(rows)), rows_of) == ["u", "v", "w"]
+    rows.insert(2, cells)
+    with pytest.raises(DataError, match=r"row 3 has 2,000,001 cells, and the header has 4") as bad:
+        ingest_file("rows.csv", end.join(rows))
+    assert bad.value.where.endswith("rows.csv")
+    assert "quotes" in bad.value.mend

@@ -18,6 +18,8 @@ MAX_OPEN_LINES = 1000
 # Of a faulty record the engine keeps so much, or up to a character less.
 KEPT_BYTES = 10_000 - 3
 BATCH_ROWS = 10_000
+LONG_LINE_BYTES = 1 << 16
+MAX_CELLS_TOO_MANY = 10_000  # the engine notes each of them, with the whole record beside it
 
 # The engine numbers records, not physical lines: they differ where a quoted field holds a line
 # break. The header is no record.
@@ -92,6 +94,7 @@ def read_csv(
     db: DuckDBPyConnection, name: str, table: RawTable, fields: Mapping[str, str], *, faults: str
 ) -> None:
     """Make the table `name`, see `Compute.read`, and `faults`, of the records that are no rows."""
+    _refuse_endless_rows(table)
     own = identifier(name)
     values = "".join(
         f", c{table.columns.index(column)} AS {identifier(field)}"
@@ -155,6 +158,41 @@ def _faulty_text(table: RawTable, line: str, first_byte: int) -> str:
         end = text.find(b"\n", KEPT_BYTES)
         line = text[: end if end >= 0 else None].decode("utf-8", errors="replace")
     return line.strip("\r\n")
+
+
+def _refuse_endless_rows(table: RawTable) -> None:
+    """Raise `DataError` if a row has so many cells too many that the engine would take for ever.
+
+    Cost: a glance at every 64 KiB of the file, unless a line is long and full of delimiters.
+    """
+    n_cells = len(table.columns) + MAX_CELLS_TOO_MANY
+    if not any(line.count(table.delimiter.encode()) >= n_cells for line in _long_lines(table)):
+        return
+    with table.file.path.open(encoding="utf-8-sig", newline="") as text:
+        for row, cells in enumerate(records_of(text, table.delimiter, table.quote), start=1):
+            if len(cells) > n_cells:
+                raise DataError(
+                    f"row {row:,} has {len(cells):,} cells, and the header has "
+                    f"{len(table.columns):,}",
+                    where=str(table.file.original),
+                    mend="Put its text into quotes, or take the row out",
+                )
+
+
+def _long_lines(table: RawTable) -> Iterator[bytes]:
+    with (
+        table.file.path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text,
+    ):
+        ends = b"\n" if text.find(b"\n") >= 0 else b"\r"
+        start = 0
+        while start + LONG_LINE_BYTES < len(text):
+            end = text.rfind(ends, start, start + LONG_LINE_BYTES)
+            if end < 0:
+                end = text.find(ends, start + LONG_LINE_BYTES)
+                end = end if end >= 0 else len(text)
+                yield text[start:end]
+            start = end + 1
 
 
 def _blank_records(table: RawTable) -> list[int]:
