@@ -90,7 +90,9 @@ def blaming(path: Path) -> Iterator[None]:
         if full_disk(error) is not None:
             raise
         raise DataError(
-            f"the file cannot be read to its end: {str(error).splitlines()[0]}", where=str(path)
+            f"the file cannot be read to its end: {str(error).splitlines()[0]}",
+            where=str(path),
+            mend="It may be damaged: fetch or export it again",
         ) from error
 
 

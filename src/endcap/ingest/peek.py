@@ -15,7 +15,7 @@ from endcap.ingest.convert import CONVERTERS
 from endcap.ingest.packing import SUFFIXES, Packing, lines, open_bytes
 from endcap.ingest.readers import RawTable, first_records, open_table
 from endcap.ingest.shapes import UNSAID, Dialect
-from endcap.ingest.staging import FORMATS, Format, StagedFile, form
+from endcap.ingest.staging import EMPTY, FORMATS, Format, StagedFile, form
 from endcap.schema.errors import DataError
 
 SAMPLE_ROWS = 100
@@ -54,7 +54,7 @@ def peek(path: Path, *, dialect: Dialect = UNSAID) -> Peek:
     """
     file_format, packing = form(path, dialect.format or sniff(path))
     if path.stat().st_size == 0:
-        raise DataError("the file is empty", where=str(path))
+        raise DataError("the file is empty", where=str(path), mend=EMPTY)
     dialect = replace(dialect, format=file_format)
     file = StagedFile(path, path, file_format, "", 0, packing=packing)
     if file_format is Format.PARQUET:
@@ -122,7 +122,7 @@ def _peek_text(file: StagedFile, dialect: Dialect, folder: Path) -> Peek:
     text = _head_text(file, dialect.encoding)
     copy.write_text(text, encoding="utf-8", newline="")
     if not text.strip():
-        raise DataError("the file is empty once unpacked", where=str(file.original))
+        raise DataError("the file is empty once unpacked", where=str(file.original), mend=EMPTY)
     delimiter, quote = dialect.delimiter, dialect.quote
     first = text.split("\n", 1)[0]
     if delimiter is None and first.count("::") > 1:

@@ -100,7 +100,9 @@ def _open_parquet(file: StagedFile) -> RawTable:
             ).fetchall()
         except duckdb.Error as error:
             raise DataError(
-                f"not a whole Parquet file: {str(error).splitlines()[0]}", where=str(file.original)
+                f"not a whole Parquet file: {str(error).splitlines()[0]}",
+                where=str(file.original),
+                mend="Fetch or export it again",
             ) from error
     return RawTable(file, tuple(row[0] for row in rows), types=tuple(row[1] for row in rows))
 
@@ -125,7 +127,11 @@ def _open_json_lines(file: StagedFile) -> RawTable:
     found = islice(lines(file.path, file.packing), SAMPLE_ROWS)
     start = next((line.strip() for line in found if line.strip()), b"")
     if not start:
-        raise DataError("the file is empty: it has blank lines at most", where=str(file.original))
+        raise DataError(
+            "the file is empty: it has blank lines at most",
+            where=str(file.original),
+            mend="Export it again, or leave it out",
+        )
     mend = "Turn the array into lines with: jq -c '.[]'" if start.startswith(b"[") else ""
     if b"\r" in start:
         mend = "Turn its line ends into line feeds with: tr '\\r' '\\n'"
@@ -156,7 +162,9 @@ def _open_csv(file: StagedFile, *, positional: bool, delimiter: str | None, quot
             header = next(records_of(text, delimiter, quote), [])
         except csv.Error as error:
             raise DataError(
-                f"the header cannot be read: {error}", where=str(file.original)
+                f"the header cannot be read: {error}",
+                where=str(file.original),
+                mend="Say delimiter and quote under [file] of a mapping file",
             ) from error
     if positional:
         names = [f"#{n}" for n in range(1, len(header) + 1)]

@@ -256,7 +256,11 @@ def _copy_stdin(search: _Search) -> Path:
     stdin = search.stdin or sys.stdin.buffer
     head = stdin.read(SNIFFED_BYTES)
     if not head.strip():
-        raise DataError("nothing came through standard input", where=STDIN)
+        raise DataError(
+            "nothing came through standard input",
+            where=STDIN,
+            mend="It can be read once only: endcap ingest - < FILE",
+        )
     packed = {b"\x1f\x8b": ".gz", b"\x28\xb5": ".zst"}.get(head[:2], "")
     known = search.given.file.format or (None if packed else form_of_bytes(head))
     search.scratch.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from endcap.schema.artefacts import file_sha256
 from endcap.schema.errors import DataError
 from endcap.telemetry import track
 
+EMPTY = "Export it again, or leave it out"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 LINE_SEPARATOR = "\N{LINE SEPARATOR}"
 MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -100,7 +101,7 @@ def stage(
     file_format, packing = form(original, file_format)
     n_bytes = original.stat().st_size
     if n_bytes == 0:
-        raise DataError("the file is empty", where=str(original))
+        raise DataError("the file is empty", where=str(original), mend=EMPTY)
     digest = file_sha256(original)
     if file_format is Format.PARQUET and converter is None:
         return StagedFile(original, original, file_format, digest, n_bytes)
@@ -111,7 +112,7 @@ def stage(
         n_replaced = _copy_as_utf8(original, packing, text, encoding)
         packing = Packing.NONE
         if text.stat().st_size == 0:
-            raise DataError("the file is empty once unpacked", where=str(original))
+            raise DataError("the file is empty once unpacked", where=str(original), mend=EMPTY)
     if converter is not None:
         copy = scratch / f"{label}.jsonl"
         _convert(text, packing, copy, converter)
@@ -130,7 +131,7 @@ def form(path: Path, known: Format | None = None) -> tuple[Format, Packing]:
     if path.is_dir():
         raise DataError("a directory is not a data file", where=str(path), mend="Name one file")
     if not path.exists():
-        raise DataError("no such file", where=str(path))
+        raise DataError("no such file", where=str(path), mend="Check its name")
     if not path.is_file():
         raise DataError(
             "a pipe or a device is not a data file",
@@ -138,7 +139,9 @@ def form(path: Path, known: Format | None = None) -> tuple[Format, Packing]:
             mend=f"Read it as standard input: endcap ingest - < {path}",
         )
     if not os.access(path, os.R_OK):
-        raise DataError("the file may not be read by this user", where=str(path))
+        raise DataError(
+            "the file may not be read by this user", where=str(path), mend="Change its rights"
+        )
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packing = SUFFIXES.get(suffixes[-1] if suffixes else "", Packing.NONE)
     if packing is not Packing.NONE:
@@ -166,7 +169,7 @@ def plain_copy(file: StagedFile, scratch: Path, *, label: str) -> Path:
 
 def _refuse_empty(text: Path, packing: Packing, original: Path) -> None:
     if next(chunks(text, packing), None) is None:
-        raise DataError("the file is empty once unpacked", where=str(original))
+        raise DataError("the file is empty once unpacked", where=str(original), mend=EMPTY)
 
 
 def _convert(original: Path, packing: Packing, copy: Path, converter: Converter) -> None:

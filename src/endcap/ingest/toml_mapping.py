@@ -193,10 +193,14 @@ def read_mapping(path: Path) -> GivenMapping:
         said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SettingsError(
-            f"the mapping cannot be read: {error.strerror}", where=str(path)
+            f"the mapping cannot be read: {error.strerror}", where=str(path), mend="Check its name"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the mapping is not TOML: {error}", where=str(path)) from error
+        raise SettingsError(
+            f"the mapping is not TOML: {error}",
+            where=str(path),
+            mend="Names with other letters than a-z, 0-9, - and _ stand in quotes",
+        ) from error
     try:
         return GivenMapping.model_validate(_join_words(said))
     except ValidationError as error:

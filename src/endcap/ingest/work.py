@@ -28,11 +28,13 @@ class Thinning:
 
     def __post_init__(self) -> None:
         if self.sample_users is not None and self.sample_users < 1:
-            raise SettingsError("at least one user must be left", where="--sample-users")
+            raise SettingsError(
+                "at least one user must be left", where="--sample-users", mend="Ask for 1 or more"
+            )
         for name in ("min_per_user", "min_per_item", "k_core"):
             if getattr(self, name) < 0:
                 flag = f"--{name.replace('_', '-')}"
-                raise SettingsError("a count cannot be below 0", where=flag)
+                raise SettingsError("a count cannot be below 0", where=flag, mend="0 keeps all")
 
 
 @dataclass(frozen=True, slots=True)
