@@ -21,6 +21,7 @@ from endcap.cli.output import JsonFlag, day, emit_json, moment, out
 from endcap.schema.errors import SettingsError
 
 if TYPE_CHECKING:
+    from endcap.ingest.manifest import Counts
     from endcap.ingest.preview import Preview
     from endcap.ingest.run import Places
     from endcap.ingest.snapshot import Snapshot
@@ -183,9 +184,6 @@ def column_mapping(pairs: list[str]) -> dict[str, str]:
 
 def print_snapshot(snapshot: Snapshot) -> None:
     """Print what became of every row, what kind of data it is, and where it lies."""
-    from endcap.ingest.profile import profile
-    from endcap.ingest.snapshot import load_dataset
-
     manifest, counts = snapshot.manifest, snapshot.manifest.counts
     out.print(
         f"  {counts.kept:,} of {counts.rows_in:,} rows kept: {counts.users:,} users, "
@@ -193,25 +191,8 @@ def print_snapshot(snapshot: Snapshot) -> None:
         f"catalogue, {day(manifest.time_span.first_us)} to {day(manifest.time_span.last_us)}"
     )
     if manifest.parent is None:  # of an increment, the old rows stay unread
-        facts = profile(load_dataset(snapshot.path))
-        out.print(
-            f"  a user has {facts.median_per_user:,.0f} interactions in the median; "
-            f"{facts.repeat_share:.0%} of all are with an item that the user had before; "
-            f"{facts.density:.2%} of all pairs of user and item occur"
-        )
-    for reason, n_rows in counts.quarantined_by_reason.items():
-        out.print(f"  {n_rows:,} rows put aside: {reason}", markup=False)
-    for reason, n_rows in counts.catalogue_quarantined_by_reason.items():
-        out.print(f"  {n_rows:,} lines of the catalogue put aside: {reason}", markup=False)
-    for removed, rule in (
-        (counts.removed_by_sample, "not among the sampled users"),
-        (counts.removed_by_minimum, "user or item with too few"),
-        (counts.removed_by_k_core, "below the k-core"),
-    ):
-        if removed:
-            out.print(f"  {removed:,} rows left out: {rule}")
-    for flag, n_rows in sorted(counts.flagged.items()):
-        out.print(f"  {n_rows:,} rows kept but flagged: {flag.replace('_', ' ')}")
+        _print_profile(snapshot)
+    _print_counts(counts)
     if manifest.user_ids != "keep":
         out.print(f"  users are known by pseudonyms ({manifest.user_ids}), not by their ids")
     if manifest.k_report:
@@ -225,6 +206,34 @@ def print_snapshot(snapshot: Snapshot) -> None:
     if manifest.parent:
         out.print(f"  added to snapshot {manifest.parent}")
     out.print(f"  snapshot {snapshot.snapshot_id} in {snapshot.path}", markup=False)
+
+
+def _print_profile(snapshot: Snapshot) -> None:
+    from endcap.ingest.profile import profile
+    from endcap.ingest.snapshot import load_dataset
+
+    facts = profile(load_dataset(snapshot.path))
+    out.print(
+        f"  a user has {facts.median_per_user:,.0f} interactions in the median; "
+        f"{facts.repeat_share:.0%} of all are with an item that the user had before; "
+        f"{facts.density:.2%} of all pairs of user and item occur"
+    )
+
+
+def _print_counts(counts: Counts) -> None:
+    for reason, n_rows in counts.quarantined_by_reason.items():
+        out.print(f"  {n_rows:,} rows put aside: {reason}", markup=False)
+    for reason, n_rows in counts.catalogue_quarantined_by_reason.items():
+        out.print(f"  {n_rows:,} lines of the catalogue put aside: {reason}", markup=False)
+    for removed, rule in (
+        (counts.removed_by_sample, "not among the sampled users"),
+        (counts.removed_by_minimum, "user or item with too few"),
+        (counts.removed_by_k_core, "below the k-core"),
+    ):
+        if removed:
+            out.print(f"  {removed:,} rows left out: {rule}")
+    for flag, n_rows in sorted(counts.flagged.items()):
+        out.print(f"  {n_rows:,} rows kept but flagged: {flag.replace('_', ' ')}")
 
 
 def print_preview(shown: Preview, *, as_json: bool) -> None:
