@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import random
 import resource
 import sys
 import threading
@@ -489,3 +490,96 @@ def test_a_row_without_end_is_named_before_it_fills_the_memory(
         ingest_file("rows.csv", end.join(rows))
     assert bad.value.where.endswith("rows.csv")
     assert "quotes" in bad.value.mend
+
+
+# Whatever comes
+
+
+BITS = (
+    *(b'"', b"\0", b"\n", b"\r", b"\r\n", b",", b"{", b"}", b"[", b"\\", b"\xff", b"\xed\xa0\x80"),
+    *(
+        b"'",
+        b"\t",
+        b";",
+        b"$",
+        b"1e999",
+        b"NaN",
+        b"\xef\xbb\xbf",
+        b'""',
+        b"null",
+        b"\x1a",
+        b"9" * 400,
+    ),
+)
+
+
+def spoilt(data: bytes, rng: random.Random) -> bytes:
+    """Return the bytes with a few of them changed, put in or taken out."""
+    text = bytearray(data)
+    for _ in range(rng.randrange(1, 12)):
+        at = rng.randrange(len(text) + 1)
+        how = rng.randrange(4)
+        if how == 0:
+            text[at : at + 1] = bytes([rng.randrange(256)])
+        elif how == 1:
+            text[at:at] = rng.choice(BITS) * rng.choice([1, 1, 3])
+        elif how == 2:
+            del text[at : at + rng.randrange(1, 20)]
+        else:
+            text[at:at] = text[: rng.randrange(100)]
+    return bytes(text)
+
+
+def whole(form: str, n: int, folder: Path) -> bytes:
+    if form == "jsonl":
+        lines = [line(f"u{k % 9}", k % 7, T + k, rating=4.5, note={"a": ["é"]}) for k in range(n)]
+        return "\n".join(lines).encode()
+    if form == "parquet":
+        path = folder / "whole.parquet"
+        with duckdb.connect() as db:
+            db.execute(
+                f"COPY (SELECT 'u' || n % 9 AS user_id, n % 7 AS item_id, {T} + n AS ts, 'é' note"
+                f" FROM range({n}) t(n)) TO '{path}' (FORMAT parquet)"
+            )
+        return path.read_bytes()
+    rows = [f'u{k % 9},i{k % 7},{T + k},"n{k}, é"' for k in range(n)]
+    return "\n".join([f"{HEADER},note", *rows]).encode()
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 12))]
+)
+def test_a_spoilt_file_is_an_error_or_a_snapshot_that_adds_up(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    for n in range(12):
+        form = ("csv", "jsonl", "parquet", "csv.gz", "jsonl.zst", "tsv")[n % 6]
+        data = whole(form.split(".")[0], rng.choice([3, 30, 300]), tmp_path)
+        if form == "tsv":
+            data = data.replace(b",", b"\t")
+        inside = rng.random() < 0.6
+        data = spoilt(data, rng) if inside else data
+        if "." in form:
+            data = packed(form.split(".")[1], data)
+        path = tmp_path / f"{n}.{form}"
+        path.write_bytes(data if inside else spoilt(data, rng))
+        try:
+            snapshot = of(str(path), tmp_path / "s")
+        except EndcapError:
+            continue
+        check_adds_up(snapshot)
+
+
+def check_adds_up(snapshot: Snapshot) -> None:
+    """Every record is somewhere, once; and what was put aside has its text."""
+    places: list[int] = []
+    for table in ("interactions", "quarantine"):
+        files = [str(file) for file in (snapshot.path / table).glob("*.parquet")]
+        if files:
+            column = "raw" if table == "quarantine" else "''"
+            with duckdb.connect() as db:
+                found = db.execute(
+                    f"SELECT position, {column} FROM read_parquet(?)", [files]
+                ).fetchall()
+            assert all(raw is not None for _, raw in found)
+            places += [place for place, _ in found]
+    assert sorted(places) == list(range(1, snapshot.manifest.counts.rows_in + 1))

@@ -19,6 +19,7 @@ from duckdb import DuckDBPyConnection
 from endcap.schema.errors import DataError
 
 MEMORY_LIMIT = "2GiB"
+OF_INPUT = (duckdb.IOException, duckdb.InvalidInputException, duckdb.OutOfMemoryException)
 # The engine says it in the words of the system, or counts by itself what it may spill.
 FULL = {
     "No space left on device": errno.ENOSPC,
@@ -86,8 +87,11 @@ def blaming(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.OutOfMemoryException) as error:
-        if full_disk(error) is not None:
+    except duckdb.Error as error:
+        # Of Parquet that is damaged inside the engine says so by the plainest of its errors.
+        if full_disk(error) is not None or not (
+            isinstance(error, OF_INPUT) or type(error) is duckdb.Error
+        ):
             raise
         raise DataError(
             f"the file cannot be read to its end: {str(error).splitlines()[0]}",
