@@ -583,3 +583,36 @@ def check_adds_up(snapshot: Snapshot) -> None:
             assert all(raw is not None for _, raw in found)
             places += [place for place, _ in found]
     assert sorted(places) == list(range(1, snapshot.manifest.counts.rows_in + 1))
+
+
+def test_prices_of_a_catalogue_are_read_as_people_write_them(
+    ingest_file: Ingest, rows_of: Rows, tmp_path: Path
+) -> None:
+    prices = {
+        "5": 5, "5.25": 5.25, "$1,234.50": 1234.5, "1,234": 1234, "12,34,567.5": 1234567.5,
+        "12,50": 12.5, "1.234,50 €": 1234.5, "€ 5": 5, "1234567,8": 1234567.8, "0": 0,
+        "-1": None, "free": None, "1,2345": None, "1,23,4": None, "5 EUR": None, "": None,
+    }  # fmt: skip
+    items = tmp_path / "shelf.jsonl"
+    lines = [json.dumps({"item_id": f"i{n}", "price": text}) for n, text in enumerate(prices)]
+    items.write_text("\n".join(lines) + "\n")
+    snapshot = ingest_file("log.csv", [HEADER, f"u,z,{T}"], items=items)
+    found = {row["item_id"]: row["price"] for row in rows_of(snapshot, "items")}
+    assert [found[f"i{n}"] for n in range(len(prices))] == list(prices.values())
+
+
+def test_an_id_of_a_catalogue_is_what_an_id_of_a_row_is(
+    ingest_file: Ingest, rows_of: Rows, tmp_path: Path
+) -> None:
+    items = tmp_path / "shelf.csv"
+    ids = ["a", "b\x07", "c\u00a0d", "x" * 129, "José"]
+    text = "\n".join(["item_id,title", *(f"{item},T" for item in ids)])
+    items.write_bytes(text.encode("latin-1"))
+    snapshot = ingest_file("log.csv", [HEADER, f"u,a,{T}"], items=items)
+    assert [row["item_id"] for row in rows_of(snapshot, "items")] == ["a"]
+    assert [row["reasons"] for row in rows_of(snapshot, "quarantine_items")] == [
+        ["item_id has unprintable characters"],
+        ["item_id is not UTF-8"],
+        ["item_id is longer than 128 characters"],
+        ["item_id is not UTF-8"],
+    ]

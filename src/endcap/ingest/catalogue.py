@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from endcap.ingest.clean import id_faults
 from endcap.ingest.compute.protocol import Compute
 from endcap.ingest.engine import fill, literal
 from endcap.ingest.mapping import ITEM_GUESSES
 from endcap.ingest.values import number, presence
 from endcap.schema.columns import KIND_CODES, Kind
-from endcap.schema.events import MAX_ID_LENGTH
 from endcap.schema.types import DAY_US
 
 PRICE_SALES = 20
@@ -45,19 +45,31 @@ RELATION_TYPES = {"item_idx": "INTEGER", "relation": "VARCHAR", "related_id": "V
 LAST_OF_LIST = r'"((?:[^"\\]|\\.)*)"\s*\]+\s*$'
 FIRST_OF_LIST = r'^\s*\[+\s*"((?:[^"\\]|\\.)*)"'
 
+# 12,50 and 1.234,50 are of one half of the world, 1,234.50 and 12,34,567 of the other; 1,234 is
+# taken for more than a thousand.
+DECIMAL_COMMA = "^([0-9]+|[0-9]{1,3}([.][0-9]{3})+),[0-9]{1,2}$"
+GROUPED = "^[0-9]{1,3}(,[0-9]{2,3})*,[0-9]{3}([.][0-9]*)?$"
+
 JUDGE_ITEMS = """
     WITH present AS (SELECT file_row, broken, $presence FROM $raw),
     judged AS (
         SELECT *, CASE
             WHEN broken IS NOT NULL THEN broken
-            WHEN item_id IS NULL THEN 'item_id is missing'
-            WHEN length(item_id) > $max_id THEN 'item_id is longer than $max_id characters'
+            $id_faults
             WHEN row_number() OVER (PARTITION BY item_id ORDER BY file_row) > 1
             THEN 'item_id stands in the catalogue before'
         END AS why
         FROM present
     ),
-    priced AS (SELECT *, regexp_replace(price, '[$$£€, ]', '', 'g') AS amount FROM judged)
+    tidied AS (SELECT *, regexp_replace(price, '[$$£€ ]', '', 'g') AS figures FROM judged),
+    priced AS (
+        SELECT *, CASE
+            WHEN regexp_matches(figures, '$decimal_comma')
+            THEN regexp_replace(regexp_replace(figures, '[.]', '', 'g'), ',', '.', 'g')
+            WHEN regexp_matches(figures, '$grouped') THEN regexp_replace(figures, ',', '', 'g')
+            ELSE figures
+        END AS amount FROM tidied
+    )
     SELECT
         file_row, item_id, name, department,
         CASE WHEN left(category, 1) = '['
@@ -185,7 +197,9 @@ def read_items(compute: Compute, raw: str, roles: Mapping[str, str]) -> None:
         JUDGE_ITEMS,
         raw=raw,
         presence=names,
-        max_id=str(MAX_ID_LENGTH),
+        id_faults=id_faults("item_id"),
+        decimal_comma=DECIMAL_COMMA,
+        grouped=GROUPED,
         last=literal(LAST_OF_LIST),
         first=literal(FIRST_OF_LIST),
         number=number("amount"),

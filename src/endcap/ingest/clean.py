@@ -83,6 +83,20 @@ TYPE_ROWS = """
     FROM judged
 """
 
+
+def id_faults(name: str) -> str:
+    """Return the branches of a CASE that say why a column holds no id."""
+    return (
+        f"WHEN {name} IS NULL THEN '{name} is missing'"
+        f" WHEN length({name}) > {MAX_ID_LENGTH}"
+        f" THEN '{name} is longer than {MAX_ID_LENGTH} characters'"
+        f" WHEN contains({name}, '\N{REPLACEMENT CHARACTER}') THEN '{name} is not UTF-8'"
+        # What Python's str.isprintable refuses: events with such an id would be refused too.
+        rf" WHEN regexp_matches({name}, '[\p{{C}}]|[^\P{{Z}} ]')"
+        f" THEN '{name} has unprintable characters'"
+    )
+
+
 # What is larger than 12 is no month.
 DATE_ORDER = f"""
     SELECT
@@ -95,16 +109,7 @@ DATE_ORDER = f"""
 """
 
 REASONS = (
-    *(
-        f"CASE WHEN {name} IS NULL THEN '{name} is missing'"
-        f" WHEN length({name}) > {MAX_ID_LENGTH}"
-        f" THEN '{name} is longer than {MAX_ID_LENGTH} characters'"
-        f" WHEN contains({name}, '\N{REPLACEMENT CHARACTER}') THEN '{name} is not UTF-8'"
-        # What Python's str.isprintable refuses: events with such an id would be refused too.
-        rf" WHEN regexp_matches({name}, '[\p{{C}}]|[^\P{{Z}} ]')"
-        f" THEN '{name} has unprintable characters' END"
-        for name in ("user_id", "item_id")
-    ),
+    *(f"CASE {id_faults(name)} END" for name in ("user_id", "item_id")),
     "CASE WHEN kind IS NULL THEN 'kind is missing' WHEN kind_code IS NULL THEN 'kind is unknown'"
     " END",
     "CASE WHEN ts IS NULL THEN 'ts is missing' WHEN ts_us IS NULL THEN 'ts is not a time'"
