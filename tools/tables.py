@@ -117,7 +117,8 @@ def ingest_speed(ingest: dict[str, Any]) -> str:
         seconds = ", ".join(f"{row['took_s']:.1f}" for row in rows)
         in_java = engine == "spark" or "local[" in engine
         peak = "in Java" if in_java else f"{max(row['peak_gb'] for row in rows):.2f} GB"
-        lines.append(f"| {engine} | {rows[0]['rows_in']:,} | {seconds} | {peak} |")
+        name = engine.replace("endcap on", "own steps on")
+        lines.append(f"| {name} | {rows[0]['rows_in']:,} | {seconds} | {peak} |")
     sizes = ["| reviews | file | seconds | peak memory |", "|---:|---:|---:|---:|"]
     growth = [row for row in ingest["rows"] if row["what"] == "growth"]
     for row in sorted((row for row in growth if "n_rows" in row), key=lambda row: row["n_rows"]):
@@ -134,7 +135,7 @@ def ingest_speed(ingest: dict[str, Any]) -> str:
             "",
             "Generated reviews with text, gzipped JSON lines, the size and shape of Electronics "
             "2014: raw file to 5-core, ids, counts, features and Parquet. `pandas` and `spark` "
-            "are the same steps written for them by hand; `endcap on local[2]` runs this "
+            "are the same steps written for them by hand; *own steps on local[2]* runs this "
             "project's own steps on Spark. The start of Spark and of Python is left out.",
             "",
             *sizes,

@@ -52,7 +52,7 @@ def percent(share: float) -> str:
         return "under 0.001%"
     if share < 0.001:
         return f"{100 * share:.1g}%"
-    if share > 0.9995:
+    if share >= 0.9995:
         return "over 99.9%"
     return f"{share:.0%}" if 0.1 <= share <= 0.99 else f"{share:.1%}".replace(".0%", "%")
 
