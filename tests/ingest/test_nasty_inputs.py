@@ -103,7 +103,12 @@ def test_a_damaged_archive_never_becomes_a_snapshot(
 @pytest.mark.parametrize(
     ("name", "content", "message", "mend"),
     [
-        ("a.csv", gzip.compress(b"a\n"), "packed with gzip, and its name", "Name it a.csv.gz"),
+        (
+            "a.csv",
+            gzip.compress(b"a\n", mtime=0),
+            "packed with gzip, and its name",
+            "Name it a.csv.gz",
+        ),
         ("a.jsonl", zstd.compress(b"{}"), "packed with zstd, and its name", "a.jsonl.zst"),
         ("a.csv", b"PK\x03\x04 zip", "packed with zip, and its name", "a.csv.zip"),
         ("a.csv.zst", b"user_id\n", "cut off or damaged", "take the .zst from its name"),
