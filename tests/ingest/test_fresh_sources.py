@@ -140,3 +140,33 @@ def test_what_rows_say_of_items_is_read_from_the_new_files(tmp_path: Path, rows_
         "u": "UK",
         "v": "FR",
     }
+
+
+def test_rows_of_before_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    rows = [f"u{n % 90},i{n % 30},{T + n}" for n in range(20_000)]
+    first = add(tmp_path / "s", write(tmp_path / "1.csv", *rows))
+    chunk = first.path / "interactions" / "000000.parquet"
+    data = bytearray(chunk.read_bytes())
+    for at in range(1000, len(data) - 5000, 2000):
+        data[at : at + 200] = bytes(200)
+    chunk.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="the file cannot be read") as caught:
+        add(tmp_path / "s", write(tmp_path / "2.csv", *rows[::100]), since="last")
+    assert caught.value.where == str(chunk)
+    assert "without --since" in caught.value.mend
+
+
+def test_too_little_memory_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import duckdb
+
+    from endcap.ingest import pipeline
+    from endcap.schema.errors import SettingsError
+
+    def want_more(*_: object) -> None:
+        raise duckdb.OutOfMemoryException("failed to allocate 3.0 GiB")
+
+    monkeypatch.setattr(pipeline, "_number", want_more)
+    with pytest.raises(SettingsError, match="needs more memory") as caught:
+        add(tmp_path / "s", write(tmp_path / "1.csv", f"u,a,{T}"))
+    assert caught.value.where == "ingest.memory_gb"
+    assert list((tmp_path / "s").iterdir()) == []

@@ -75,8 +75,13 @@ def full_disk(error: duckdb.Error) -> OSError | None:
     code = next((code for words, code in FULL.items() if words in text), None)
     if code is None:
         return None
-    named = re.search(r'file \\?"([^"\\]+)', text)
-    return OSError(code, os.strerror(code), named[1] if named else None)
+    return OSError(code, os.strerror(code), file_in(error))
+
+
+def file_in(error: duckdb.Error) -> str | None:
+    """Return the file that an error names, if it names one."""
+    named = re.search(r'[Ff]ile \\?["\']([^"\'\\]+)', str(error))
+    return named[1] if named else None
 
 
 @contextmanager

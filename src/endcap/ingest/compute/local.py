@@ -16,11 +16,20 @@ import duckdb
 from endcap.ingest.compute.local_csv import BATCH_ROWS, csv_records, read_csv
 from endcap.ingest.compute.local_json import json_records, read_json_lines
 from endcap.ingest.compute.protocol import Column
-from endcap.ingest.engine import blaming, connect, identifier, literal, minding_the_disk, plain_path
+from endcap.ingest.engine import (
+    OF_INPUT,
+    blaming,
+    connect,
+    file_in,
+    identifier,
+    literal,
+    minding_the_disk,
+    plain_path,
+)
 from endcap.ingest.parquet_text import column_as_text
 from endcap.ingest.readers import RawTable
 from endcap.ingest.staging import Format
-from endcap.schema.errors import SettingsError
+from endcap.schema.errors import DataError, SettingsError
 
 # The writer marks a column as required where it can tell that no value is missing, and how much it
 # can tell depends on where the rows come from. A row of nothing, which never comes, makes it sure
@@ -47,6 +56,7 @@ class LocalCompute:
     def __init__(self, scratch: Path, *, memory_limit: str) -> None:
         self._scratch = scratch
         self._faults: dict[Path, str] = {}
+        self._views: set[str] = set()
         self._connection = connect(scratch, memory_limit=memory_limit)
         self._db = self._connection.__enter__()
 
@@ -59,14 +69,21 @@ class LocalCompute:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self._connection.__exit__(kind, error, trace)
-        except duckdb.OutOfMemoryException as too_little:
+        self._connection.__exit__(kind, error, trace)  # raises when the disk is full
+        if isinstance(error, duckdb.OutOfMemoryException):
             raise SettingsError(
                 "the engine needs more memory than it may take",
                 where="ingest.memory_gb",
                 mend="Raise it; the rest goes to disk",
-            ) from too_little
+            ) from error
+        # Such as rows of before, which are read when they are needed.
+        file = file_in(error) if isinstance(error, OF_INPUT) else None
+        if file is not None:
+            raise DataError(
+                f"the file cannot be read: {str(error).splitlines()[0]}",
+                where=file,
+                mend="If it is of a snapshot, ingest all sources again, without --since",
+            ) from error
 
     def read(self, name: str, table: RawTable, fields: Mapping[str, str]) -> None:
         """Make the table of a raw file; see `Compute.read`."""
@@ -99,6 +116,7 @@ class LocalCompute:
     def load(self, name: str, paths: Sequence[Path]) -> None:
         """Make the table of Parquet files; see `Compute.load`."""
         # A view: of many old rows only those are read that a step asks for.
+        self._views.add(name)
         self._db.execute(
             f"CREATE OR REPLACE VIEW {identifier(name)} AS "
             f"SELECT * FROM read_parquet([{_listed(paths)}])"
@@ -118,7 +136,9 @@ class LocalCompute:
 
     def drop(self, name: str) -> None:
         """Forget a table; see `Compute.drop`."""
-        self._db.execute(f"DROP TABLE IF EXISTS {identifier(name)}")
+        kind = "VIEW" if name in self._views else "TABLE"
+        self._db.execute(f"DROP {kind} IF EXISTS {identifier(name)}")
+        self._views.discard(name)
 
     def rows(self, select: str) -> list[tuple[Any, ...]]:
         """Return the rows of a SELECT; see `Compute.rows`."""
