@@ -350,6 +350,7 @@ def test_text_comes_through_a_pipe(tmp_path: Path) -> None:
     assert made["source_files"][0]["path"] == "stdin.gz"
 
 
+@pytest.mark.slow
 def test_a_process_in_place_of_a_file_is_refused_with_the_remedy() -> None:
     done = shell("endcap ingest <(cat log.csv)")
     assert done.returncode == 3

@@ -139,7 +139,7 @@ def test_a_disk_without_room_is_one_line_and_leaves_nothing(shop: Path, kib: int
     [
         pytest.param("endcap.ingest.pipeline:read_arrivals", 0, marks=pytest.mark.slow),
         pytest.param("endcap.ingest.write:file_entry", 0, marks=pytest.mark.slow),
-        ("endcap.ingest.write:file_entry", 4),
+        pytest.param("endcap.ingest.write:file_entry", 4, marks=pytest.mark.slow),
         pytest.param("endcap.ingest.write:publish_folder", 0, marks=pytest.mark.slow),
         ("endcap.schema.artefacts:write_atomically", 0),  # moved to its place, not pointed to
     ],

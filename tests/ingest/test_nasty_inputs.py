@@ -68,8 +68,15 @@ def packed(how: str, text: bytes) -> bytes:
     return zstd.compress(text, options=checksum)
 
 
-@pytest.mark.parametrize("how", ["gz", "zst"])
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("how", "form"),
+    [
+        ("gz", "jsonl"),
+        ("zst", "csv"),
+        pytest.param("gz", "csv", marks=pytest.mark.slow),
+        pytest.param("zst", "jsonl", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("damage", ["half", "last block", "checksum cut", "checksum wrong", "tail"])
 def test_a_damaged_archive_never_becomes_a_snapshot(
     tmp_path: Path, how: str, form: str, damage: str, monkeypatch: pytest.MonkeyPatch
@@ -95,9 +102,10 @@ def test_a_damaged_archive_never_becomes_a_snapshot(
         ingest(str(path), root=tmp_path / "s", privacy=PrivacyConfig(user_id="keep"))
     assert caught.value.where == str(path)
     assert list((tmp_path / "s").iterdir()) == []
-    path.write_bytes(whole)
-    snapshot = ingest(str(path), root=tmp_path / "s", privacy=PrivacyConfig(user_id="keep"))
-    assert snapshot.manifest.counts.kept == 3000
+    if damage == "tail":
+        path.write_bytes(whole)
+        snapshot = ingest(str(path), root=tmp_path / "s", privacy=PrivacyConfig(user_id="keep"))
+        assert snapshot.manifest.counts.kept == 3000
 
 
 @pytest.mark.parametrize(
@@ -133,9 +141,12 @@ def test_what_is_wrong_with_the_bytes_is_said(
 
 
 @pytest.mark.parametrize(
-    "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "utf-8-sig", "gb18030"]
+    ("encoding", "name"),
+    [
+        *(("utf-16", "t.csv"), ("utf-16-le", "t.jsonl.gz"), ("cp1252", "t.csv.gz")),
+        *(("utf-8-sig", "t.jsonl"), ("gb18030", "t.csv")),
+    ],
 )
-@pytest.mark.parametrize("name", ["t.csv", "t.jsonl.gz"])
 def test_any_encoding_can_be_named(
     ingest_file: Ingest, rows_of: Rows, encoding: str, name: str
 ) -> None:
@@ -315,17 +326,18 @@ ODD_NAMES = (
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_a_column_may_have_any_name(ingest_file: Ingest, rows_of: Rows, form: str) -> None:
-    for at in range(0, len(ODD_NAMES), 3):
-        names = ODD_NAMES[at : at + 3]
-        records = [("u", "i", T), ("", "i", T)]
+    roles = ("user_id", "item_id", "ts", "kind", "value", "price", "total")
+    for at in range(0, len(ODD_NAMES), len(roles)):
+        names = ODD_NAMES[at : at + len(roles)]
+        records = [("u", "i", T, "purchase", 2, 3, 6), ("", "i", T, "purchase", 2, 3, 6)]
         if form == "csv":
             text = io.StringIO()
             csv.writer(text).writerows([names, *records])
             content: str | list[str] = text.getvalue()
         else:
             content = [json.dumps(dict(zip(names, record, strict=True))) for record in records]
-        roles = dict(zip(("user_id", "item_id", "ts"), names, strict=True))
-        snapshot = ingest_file(f"c.{form}", content, mapping=roles)
+        mapping = dict(zip(roles, names, strict=True))
+        snapshot = ingest_file(f"c.{form}", content, mapping=mapping)
         assert users(snapshot, rows_of) == ["u"]
         (row,) = rows_of(snapshot, "quarantine")
         assert tuple(json.loads(row["raw"])) == names
@@ -371,6 +383,7 @@ def test_deep_nesting_is_no_danger(ingest_file: Ingest, rows_of: Rows, depth: in
     assert [number for number, _ in why(snapshot, rows_of)] == [4, 5]
 
 
+@pytest.mark.slow
 def test_a_long_row_of_csv_is_a_row_up_to_the_limit(ingest_file: Ingest, rows_of: Rows) -> None:
     head = f"{HEADER},text"
     rows = [f"u,i,{T},", f"v,i,{T}," + "x" * 10_000_000, f"w,i,{T}," + "x" * 34_000_000]
@@ -402,9 +415,7 @@ def of(sources: str | Sequence[str], root: Path) -> Snapshot:
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["it's.csv", 'a "b".csv', "[x]*?.csv", "a b.csv", "ü😀.csv", "-x.csv", "a;b.csv"]
-)
+@pytest.mark.parametrize("name", ["it's.csv", 'a "b";c.csv', "[x]*?.csv", "-ü 😀.csv"])
 def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text(f"{HEADER}\nu,i,{T}\n,i,{T}\n")
@@ -483,7 +494,9 @@ def test_a_folder_is_what_its_files_hold(tmp_path: Path, rows_of: Rows) -> None:
     assert names == {"i": "Iron", "j": None}
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    "end", ["\n", *(pytest.param(end, marks=pytest.mark.slow) for end in ("\r\n", "\r"))]
+)
 def test_a_row_without_end_is_named_before_it_fills_the_memory(
     ingest_file: Ingest, rows_of: Rows, end: str
 ) -> None:
@@ -556,7 +569,7 @@ def whole(form: str, n: int, folder: Path) -> bytes:
 )
 def test_a_spoilt_file_is_an_error_or_a_snapshot_that_adds_up(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    for n in range(12):
+    for n in range(8):
         form = ("csv", "jsonl", "parquet", "csv.gz", "jsonl.zst", "tsv")[n % 6]
         data = whole(form.split(".")[0], rng.choice([3, 30, 300]), tmp_path)
         if form == "tsv":

@@ -83,21 +83,28 @@ CASES: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
 def test_what_looks_as_if_no_person_did_it_is_flagged_and_kept(
-    ingest_file: Ingest, rows_of: Rows, name: str
+    ingest_file: Ingest, rows_of: Rows
 ) -> None:
-    lines, expected = CASES[name]
+    """All cases in one file, each with users of its own."""
+    lines = [f"{nth}-{line}" for nth, (rows, _) in enumerate(CASES.values()) for line in rows]
     snapshot = ingest_file("log.csv", [HEADER, *lines], config=CONFIG)
-    found = flags(snapshot, rows_of)
-    assert [
-        (*one[:3], pytest.approx(one[3], abs=1e-4), pytest.approx(one[4], abs=1e-4), one[5])
-        for one in expected
-    ] == found
+    users = {row["user_idx"]: row["user_id"] for row in rows_of(snapshot, "users")}
+    found: dict[str, list[tuple[Any, ...]]] = {name: [] for name in CASES}
+    for flag, user, item, *rest in flags(snapshot, rows_of):
+        nth, letter = users[user].split("-")
+        place = "uv".index(letter)
+        found[[*CASES][int(nth)]].append((flag, place, None if item is None else 0, *rest))
+    for name, (_, expected) in CASES.items():
+        assert found[name] == [
+            (*one[:3], pytest.approx(one[3], abs=1e-4), pytest.approx(one[4], abs=1e-4), one[5])
+            for one in expected
+        ], name
     assert snapshot.manifest.counts.kept == len(lines)
     totals = Counter[str]()
-    for one in expected:
-        totals[one[0]] += one[5]
+    for _, expected in CASES.values():
+        for one in expected:
+            totals[one[0]] += one[5]
     assert snapshot.manifest.counts.flagged == dict(totals)
 
 
