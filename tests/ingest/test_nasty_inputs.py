@@ -123,6 +123,7 @@ def test_a_damaged_archive_never_becomes_a_snapshot(
         ("a.jsonl", b"\n \n\t\n", "the file is empty", ""),
         ("a.jsonl.zst", zstd.compress(b""), "the file is empty", ""),
         ("a.jsonl", b'{"a":1}\r{"a":2}\r{"a":3', "none of the first", "tr '\\r' '\\n'"),
+        ("a.json", b'{\n "a": 1\n}\n{\n "a": 2\n}\n', "none of the first", "jq -c ."),
         ("a.csv", b"\xff\xfea\0b\0", "not UTF-8 text", 'encoding = "utf-16"'),
         ("a.jsonl", "{}\n".encode("utf-16-be"), "not UTF-8 text", "iconv"),
     ],

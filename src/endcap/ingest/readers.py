@@ -133,6 +133,8 @@ def _open_json_lines(file: StagedFile) -> RawTable:
             mend="Export it again, or leave it out",
         )
     mend = "Turn the array into lines with: jq -c '.[]'" if start.startswith(b"[") else ""
+    if start == b"{":
+        mend = "Write each object on a line of its own with: jq -c ."
     if b"\r" in start:
         mend = "Turn its line ends into line feeds with: tr '\\r' '\\n'"
     raise DataError(
