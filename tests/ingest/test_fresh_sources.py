@@ -170,3 +170,14 @@ def test_too_little_memory_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         add(tmp_path / "s", write(tmp_path / "1.csv", f"u,a,{T}"))
     assert caught.value.where == "ingest.memory_gb"
     assert list((tmp_path / "s").iterdir()) == []
+
+
+def test_a_pointer_to_nothing_is_no_obstacle(tmp_path: Path) -> None:
+    log = write(tmp_path / "1.csv", f"u,a,{T}")
+    made = add(tmp_path / "s", log)
+    for damage in (b"", b"gone\n", b"\xff\xfe\x00"):
+        (tmp_path / "s" / "latest").write_bytes(damage)
+        with pytest.raises(DataError):
+            add(tmp_path / "s", log, since="last")
+        assert add(tmp_path / "s", log).snapshot_id == made.snapshot_id
+        assert (tmp_path / "s" / "latest").read_text() == made.snapshot_id + "\n"

@@ -100,7 +100,7 @@ def open_snapshot(root: Path, which: str | Path = POINTER) -> Snapshot:
             raise DataError(
                 "nothing has been ingested yet", where=str(root), mend="Run: endcap ingest"
             )
-        which = pointer.read_text(encoding="utf-8").strip()
+        which = pointer.read_text(encoding="utf-8", errors="replace").strip()
     folders = sorted(folder for folder in root.glob("[0-9a-f]*") if folder.is_dir())
     found = [folder for folder in folders if folder.name.startswith(which)]
     if len(found) != 1 or not which:

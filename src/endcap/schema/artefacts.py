@@ -82,7 +82,7 @@ def read_pointer(pointer: Path) -> Path | None:
     """Return the folder beside the pointer that it names; None when there is no pointer."""
     if not pointer.is_file():
         return None
-    return pointer.parent / pointer.read_text(encoding="utf-8").strip()
+    return pointer.parent / pointer.read_text(encoding="utf-8", errors="replace").strip()
 
 
 @cache
