@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,6 +158,29 @@ def test_what_was_left_out_cannot_come_back(tmp_path: Path) -> None:
         add(tmp_path / "s", more, since="last", config=other)
     with pytest.raises(DataError, match="user_ids is"):
         add(tmp_path / "s", more, since="last", privacy=PrivacyConfig(user_id="hash"))
+
+
+def test_a_file_of_users_goes_before_rows_that_come_later(tmp_path: Path) -> None:
+    users = tmp_path / "people.json"
+    users.write_text('{"user_id": "u", "country": "FR"}\n')
+    root = tmp_path / "s"
+
+    def grow(name: str, *, since: str | None, said: Path | None) -> Snapshot:
+        lines = [f"{user},{name},{START_S},view,1,,UK" for user in "uv"]
+        given = Given(since=since, users=said)
+        file = str(log_file(tmp_path, f"{name}.csv", lines))
+        return ingest(file, root=root, given=given, privacy=KEEP, clock=lambda: NOW_S)
+
+    grow("a", since=None, said=users)
+    with pytest.raises(DataError, match="the file of users") as caught:
+        grow("b", since="last", said=None)
+    assert "--users-file" in caught.value.mend
+    made = grow("c", since="last", said=users)
+    with duckdb.connect() as db:
+        found = db.execute(
+            "SELECT user_id, country FROM read_parquet(?)", [str(made.path / "users.parquet")]
+        )
+        assert found.fetchall() == [("u", "FR"), ("v", "UK")]
 
 
 def test_a_damaged_parent_is_named(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ ANYWAY = {18: "item_id is missing; ts is before 1990", 20: "repeats an earlier r
         (("burst",), BURST | EARLY, {"bot": 7}),
         (("bot",), BOT, {"near_duplicate": 2, "burst": 8}),
         (("near_duplicate", "burst", "bot"), NEAR | BURST | BOT, {}),
-        (("bot", "burst", "near_duplicate"), BOT | BURST | EARLY, {}),  # in the order given
+        (("bot", "burst", "near_duplicate"), NEAR | BURST | BOT, {}),  # whatever the order
     ],
 )
 def test_what_is_flagged_can_be_put_aside(
@@ -160,6 +160,13 @@ def test_what_is_flagged_can_be_put_aside(
     assert counts.quarantined_by_reason == dict(totals)
     raws = {found["row_number"]: found["raw"] for found in rows_of(snapshot, "quarantine")}
     assert all('"user_id"' in text for text in raws.values())
+
+
+def test_a_sale_is_never_dropped_for_being_near_another(ingest_file: Ingest) -> None:
+    lines = [row("u", "a", s, "purchase", "1") for s in range(3)]
+    config = IngestConfig(drop_flagged=("near_duplicate",))
+    counts = ingest_file("log.csv", [HEADER, *lines], config=config).manifest.counts
+    assert (counts.kept, counts.flagged) == (3, {"near_duplicate": 2})
 
 
 def test_when_all_is_flagged_there_is_no_snapshot(ingest_file: Ingest) -> None:

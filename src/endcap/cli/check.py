@@ -176,8 +176,9 @@ def print_drift(report: DriftReport) -> None:
         out.print(Text(line))
     out.print()
     table = Table(box=None, pad_edge=False)
-    for heading, justify in (("distribution", "left"), ("PSI", "right"), ("by chance", "right")):
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("distribution", no_wrap=True)
+    for heading in ("PSI", "by chance"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("reading", no_wrap=True)
     table.add_column("moved most")
     for facet in report.facets:

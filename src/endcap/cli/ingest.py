@@ -125,6 +125,11 @@ def ingest(
             privacy=settings.privacy,
         )
         print_preview(shown, as_json=as_json)
+        beside = {"--since": since, "--contract": contract, "--sample-users": sample_users}
+        beside |= {"--k-core": k_core, "--min-per-user": min_per_user}
+        beside |= {"--min-per-item": min_per_item}
+        if (unused := [flag for flag, value in beside.items() if value]) and not as_json:
+            out.print(f"  a dry run is without {', '.join(unused)}: they need all of the rows")
         return
     snapshot = ingest_sources(
         sources,

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -164,7 +164,7 @@ def whole_number(text: str | None, flag: str) -> int | None:
     return int(number)
 
 
-def _spec(preset: str | None, said: Mapping[str, object]) -> EventSpec:
+def _spec(preset: str | None, said: Mapping[str, Any]) -> EventSpec:
     """Return the spec that the flags ask for, on top of a preset if there is one."""
     flags = {"n_users": "--users", "n_items": "--items", "n_events": "--events"}
     if preset is None:
@@ -174,7 +174,7 @@ def _spec(preset: str | None, said: Mapping[str, object]) -> EventSpec:
                 f"nothing says how large it is to be: {', '.join(missing)}",
                 mend="Say --users, --items and --events, or take a --preset",
             )
-        return EventSpec(**said)  # type: ignore[arg-type]  # checked by the spec itself
+        return EventSpec(**said)
     both = [flag for name, flag in flags.items() if name in said]
     if both:
         raise SettingsError(
@@ -182,7 +182,7 @@ def _spec(preset: str | None, said: Mapping[str, object]) -> EventSpec:
             where=both[0],
             mend="Leave one out, or change the size with --scale",
         )
-    return replace(preset_of(preset), **said)  # type: ignore[arg-type]
+    return replace(preset_of(preset), **said)
 
 
 def _day(text: str) -> date:

@@ -33,7 +33,7 @@ def inline_svg(figure: Figure, *, key: str, label: str) -> str:
         label: what it shows, for those who do not see it.
     """
     # Nothing but matplotlib's own output is parsed, so no hostile entity can be in it.
-    root = ElementTree.fromstring(_svg_of(figure))  # noqa: S314
+    root = ElementTree.fromstring(_svg_of(figure))  # noqa: S314 - see above
     _tidy(root, frozenset(_REFERENCE.findall(ElementTree.tostring(root, encoding="unicode"))), key)
     for size in ("width", "height", "version"):
         root.attrib.pop(size, None)

@@ -89,10 +89,9 @@ def plot_timeline(found: Timeline) -> Figure:
     figure, axes = new_axes()
     edges = np.append(found.start_us, found.end_us).astype("datetime64[us]")
     filled_steps(axes, found.counts, edges)
-    # matplotlib leaves both untyped.
-    locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=3, maxticks=7)
     axes.xaxis.set_major_locator(locator)
-    shown = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    shown = ConciseDateFormatter(locator, show_offset=False)
     axes.xaxis.set_major_formatter(shown)
     use_counts(axes)
     name_axes(axes, "", f"interactions a {found.unit}")

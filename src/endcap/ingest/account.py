@@ -60,6 +60,7 @@ def config_of(work: Work) -> Config:
         dropped=list(plan.suspicion.dropped),
         user_ids=plan.door.scheme,
         attributes={name: described[name] for name in work.attributes},
+        has_users_file=bool(work.people) or (before is not None and before.has_users_file),
         k_anonymity=plan.k_anonymity,
     )
 

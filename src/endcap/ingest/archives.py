@@ -13,6 +13,9 @@ from endcap.telemetry import track
 
 CHUNK_BYTES = 2**20
 
+# zipfile says RuntimeError of an encrypted member and NotImplementedError of an unknown packing.
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+
 
 def unpack(path: Path, folder: Path) -> Path:
     """Return the folder with the members of a zip file; unpacked unless they lie there already.
@@ -34,7 +37,7 @@ def unpack(path: Path, folder: Path) -> Path:
             if all(_lies_there(target, member) for member in members):
                 return target
             _unpack_all(archive, members, target, where=path)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGE as error:
         raise DataError(
             f"the zip file is damaged, encrypted or packed in an unknown way: {error}",
             where=str(path),

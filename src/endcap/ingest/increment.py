@@ -109,6 +109,19 @@ class Parent:
                     mend="Use the same settings, or ingest all sources again, without --since",
                 )
 
+    def check_users_are_said(self, where: str) -> None:
+        """Raise `DataError` when rows would overrule the file of users that was read before.
+
+        What that file says goes before what rows say, also of rows that come later.
+        """
+        if self.manifest.config.has_users_file:
+            raise DataError(
+                "these rows have attributes of users, and the file of users that goes before them "
+                "is not given",
+                where=where,
+                mend="Name it again with --users-file",
+            )
+
 
 def load_parent(compute: Compute, parent: Parent) -> None:
     """Make the `old_` and `known_` tables of a snapshot.

@@ -119,6 +119,7 @@ class Config(_Part):
     dropped: list[str]
     user_ids: str
     attributes: dict[str, str]
+    has_users_file: bool
     k_anonymity: int
 
     @property

@@ -321,6 +321,8 @@ def _gather_people(work: Work) -> None:
     parts = work.people + [
         (arrival.people, arrival.attributes) for arrival in work.arrivals if arrival.people
     ]
+    if plan.parent is not None and not work.people and parts:
+        plan.parent.check_users_are_said(_places(work))
     for table, has in parts:
         hide_values(compute, plan.door, table, has)
     if plan.parent is not None:

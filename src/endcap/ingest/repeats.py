@@ -63,6 +63,10 @@ CROWDED = """
 # A basket goes through a till in a minute, however full it is.
 NO_PURCHASE = "WHERE kind <> $purchase"
 
+NEAR_TO_DROP = """
+    SELECT position FROM $rows SEMI JOIN ($near) AS near USING (position)
+    WHERE kind <> $purchase
+"""
 ROWS_OF_CROWDED = """
     SELECT position FROM $rows JOIN ($crowded) AS crowded
         ON $rows.user_id = crowded.user_id AND $rows.ts - $rows.ts % $width_us = crowded.start_us
@@ -76,7 +80,8 @@ class Suspicion:
     near_duplicate_us: the same user, item and kind within so long.
     max_per_minute, max_per_day: more interactions of one user in a UTC minute are a burst, in a
         UTC day the work of a bot.
-    dropped: flags whose rows are put aside.
+    dropped: flags whose rows are put aside, in the order of `FLAG_REASONS`. A purchase never is
+        for being near another one: a till scans each piece.
     """
 
     near_duplicate_us: int
@@ -92,7 +97,7 @@ class Suspicion:
         """Return a SELECT of the positions of the rows, by id, that deserve a flag."""
         if flag == NEAR_DUPLICATE:
             near = near_duplicates(rows, self, by_index=False)
-            return f"SELECT position FROM ({near}) AS near"
+            return fill(NEAR_TO_DROP, near=near, rows=rows, purchase=str(KIND_CODES[Kind.PURCHASE]))
         width_us = MINUTE_US if flag == BURST else DAY_US
         crowded = bursts(rows, self, by_index=False)
         if flag == BOT:

@@ -26,7 +26,7 @@ from endcap.ingest.preview import Preview, heads, read_preview
 from endcap.ingest.privacy.config import PrivacyConfig
 from endcap.ingest.privacy.keys import open_id_key
 from endcap.ingest.privacy.policy import PrivacyPolicy, policy_of
-from endcap.ingest.repeats import Suspicion
+from endcap.ingest.repeats import FLAG_REASONS, Suspicion
 from endcap.ingest.scratch import scratch_in
 from endcap.ingest.snapshot import Snapshot, open_snapshot
 from endcap.ingest.sources import SOURCE_NAMES, Recipe, find_sources
@@ -199,6 +199,7 @@ class _Job:
         with scratch_in(root, ".ingest-") as scratch, _blaming_what_lasts(scratch):
             recipes, log = self._recipes(scratch, parent)
             if not recipes and parent is not None:
+                self._say_nothing_is_new(parent)
                 return Snapshot(parent.path, parent.manifest)
             door = self._door(recipes, make_key=True)
             plan = replace(
@@ -213,6 +214,12 @@ class _Job:
         if previous is not None and previous.snapshot_id != snapshot.snapshot_id:
             self._say_what_moved(previous, snapshot)
         return snapshot
+
+    def _say_nothing_is_new(self, parent: Parent) -> None:
+        console.print(f"Nothing is new since snapshot {parent.manifest.snapshot_id}", markup=False)
+        for file in (self.given.items, self.given.users):
+            if file is not None:
+                console.print(f"  {file} was not read: it comes with new rows", markup=False)
 
     def _say_what_moved(self, previous: Snapshot, snapshot: Snapshot) -> None:
         try:
@@ -337,7 +344,7 @@ class _Job:
             near_duplicate_us=int(config.near_duplicate_s * SECOND_US),
             max_per_minute=config.max_per_minute,
             max_per_day=config.max_per_day,
-            dropped=config.drop_flagged,
+            dropped=tuple(flag for flag in FLAG_REASONS if flag in config.drop_flagged),
         )
 
     def _keep_id_map(self, door: Door) -> None:

@@ -139,6 +139,7 @@ def _loose_files(source: str, search: _Search) -> list[Path] | None:
         return None
     if _is_there(path):
         return [path]
+    # Path.glob takes no absolute pattern, and finds hidden files that nobody asked for.
     found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
     files = [file for file in found if file.is_file()]
     if not files:

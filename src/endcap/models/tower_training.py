@@ -58,7 +58,7 @@ class TowerTrainer:
             for chosen in _batches(len(baskets), n_batch, n_steps, rng):
                 loss = self._loss(baskets, chosen, config, rng=rng)
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                loss.backward()
                 nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
                 optimiser.step()
                 schedule.step()

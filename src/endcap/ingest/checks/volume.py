@@ -41,7 +41,8 @@ def check_volume(case: Case) -> Iterator[CheckResult]:
 def _fewest_and_most(case: Case) -> Iterator[CheckResult]:
     volume, counts = case.contract.volume, case.snapshot.manifest.counts
     lost = (
-        "Check that {sources} are complete; see what was put aside: endcap quarantine. If this is "
+        "Check that {sources} are complete; see what was put aside: endcap quarantine "
+        "{snapshot_id}. If this is "
         "all there is, lower {key} in [volume]."
     )
     if volume.min_rows is not None:
@@ -92,7 +93,9 @@ def _bound(
     said = {
         "since": case.since_volume(low=low),
         "meaning": meaning,
-        "mend": mend.format(sources=case.sources, key=key),
+        "mend": mend.format(
+            sources=case.sources, key=key, snapshot_id=case.snapshot.manifest.snapshot_id
+        ),
     }
     return result.model_copy(update=said)
 

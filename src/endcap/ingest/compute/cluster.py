@@ -213,7 +213,7 @@ def _check_java(master: str) -> None:
 
 def _java_version(java: str) -> int | None:
     try:
-        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - no shell
     except OSError:
         return None
     found = re.search(r'version "(?:1\.)?(\d+)', said.stderr + said.stdout)
