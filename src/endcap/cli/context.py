@@ -15,7 +15,7 @@ from endcap.settings import Settings, load_settings
 TRAINING_PACKAGES = frozenset(
     {
         *("backports", "cryptography", "duckdb", "implicit", "isal", "matplotlib", "onnx"),
-        *("safetensors", "scipy", "torch"),
+        *("safetensors", "scipy", "sklearn", "torch"),
     }
 )
 
