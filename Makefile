@@ -20,7 +20,7 @@ INSTALL = @$(PYTHON) tools/install.py $(if $(TORCH),--torch $(TORCH))
 COMPILE = "$$uv" pip compile --universal --generate-hashes --no-header --no-emit-index-url --quiet $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-spark check format reference bench lock clean
+.PHONY: help install demo test test-all test-spark test-peers check format reference bench lock clean
 
 help:  ## List the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -38,15 +38,20 @@ demo:  ## Real purchases to a home page in the browser [DATA=name-or-file SERVE=
 
 test:  ## All but slow tests, under 5 minutes; those of the page need a Chromium [ARGS='-k word']
 	$(INSTALL) dev
-	@$(BIN)/pytest -n $(JOBS) -m 'not slow and not gpu and not spark' $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) -m 'not slow and not gpu and not spark and not peers' $(ARGS)
 
 test-all:  ## Every test; a missing browser or server is a failure, not a skip
 	$(INSTALL) dev
-	@ENDCAP_REQUIRE_SERVICES=1 $(BIN)/pytest -n $(JOBS) -m 'not gpu and not spark' $(ARGS)
+	@ENDCAP_REQUIRE_SERVICES=1 $(BIN)/pytest -n $(JOBS) -m 'not gpu and not spark and not peers' $(ARGS)
 
 test-spark:  ## The tests on a real Apache Spark; needs Java 17 [ARGS='-k word']
 	$(INSTALL) spark
 	@ENDCAP_REQUIRE_SERVICES=1 $(BIN)/pytest -m spark $(ARGS)
+
+test-peers:  ## Metrics against RecTools, ranx and RecPack, in .peers [ARGS='-k word']
+	$(INSTALL) dev
+	$(INSTALL) peers
+	@ENDCAP_REQUIRE_SERVICES=1 $(BIN)/pytest -m peers $(ARGS)
 
 check:  ## Lint, format, types and import contracts, as CI does
 	$(INSTALL) dev
@@ -75,8 +80,10 @@ lock:  ## Resolve requirements/*.txt anew [UPGRADE=1 for the newest versions]
 	$(COMPILE) pyproject.toml --extra demo --group dev -c requirements/spark.txt -o requirements/dev.txt; \
 	$(COMPILE) pyproject.toml --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt; \
 	$(COMPILE) pyproject.toml --group build -c requirements/dev.txt -o requirements/serve.txt; \
+	printf 'ranx\nrectools\nscikit-learn\n' | $(COMPILE) - --python-version 3.11 -o requirements/peers.txt; \
+	echo recpack | $(COMPILE) - --python-version 3.11 --no-deps >> requirements/peers.txt; \
 	echo uv | $(COMPILE) - --no-annotate -o requirements/uv.txt
 
 clean:  ## Remove what make installed and what tools cached; your data in var/ stays
-	rm -rf .venv .uv dist .coverage .*_cache .hypothesis
+	rm -rf .venv .peers .uv dist .coverage .*_cache .hypothesis
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-NAMES = ("demo", "events", "ingest", "pages", "tables")
+NAMES = ("demo", "evaluation", "events", "ingest", "off_policy", "pages", "seeds", "tables")
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ def run(*, quick: bool) -> Path:
         )
         took_s = time.perf_counter() - started_s
         summary = json.loads(done.stdout)
-        evaluation = json.loads(Path(summary["evaluation"]).read_text())
+        evaluation = json.loads((Path(summary["evaluation"]) / "evaluation.json").read_text())
     targets = [
         once("ingest, evaluate, train, bundle, page", took_s, "<=", MAX_S, "s"),
         once("peak memory", summary["peak_memory_bytes"] / 1e9, "<=", MAX_GB, "GB"),

@@ -27,9 +27,12 @@ ROOT = Path(__file__).resolve().parent.parent
 SETS = ("serve", "demo", "dev", "spark")
 """Each holds all of the one before it, in the same versions."""
 
+PEERS = "peers"
+"""Libraries that measure lists as we do, for a test; they need older versions of much else."""
+
 MIN_PYTHON = (3, 11)
 MIN_UV = (0, 8)
-PACKAGES_MB = {"serve": 60, "demo": 270, "dev": 360, "spark": 820}
+PACKAGES_MB = {"serve": 60, "demo": 270, "dev": 360, "spark": 820, PEERS: 210}
 """What a set downloads for Linux x86-64 without PyTorch and what only PyTorch needs."""
 
 CUDA_TORCH_MB = {"x86_64": 3000, "aarch64": 3200}
@@ -46,6 +49,12 @@ PIP_TO_UV = {
     "proxy": "ALL_PROXY",
 }
 """uv does not read pip's settings; a person who set up pip for a mirror means both."""
+
+STAMP = "endcap-installed.json"
+NEW_VENV = (
+    *("venv", "--clear", "--quiet", "--no-project", "--no-python-downloads"),
+    *("--python", sys.executable),
+)
 
 NO_INSTALLER = """neither uv, pip nor venv is there for {python}; any one of them is enough:
   Debian, Ubuntu   apt install python3-venv
@@ -67,7 +76,8 @@ class Checkout:
         self.root = root
         self.venv = root / ".venv"
         self.python = self.venv / "bin" / "python"
-        self.stamp = self.venv / "endcap-installed.json"
+        self.stamp = self.venv / STAMP
+        self.peers = root / ".peers"
         self.own = root / ".uv"
         self.uv = self.own / "uv"
 
@@ -77,11 +87,7 @@ class Checkout:
 
     def installed(self) -> dict[str, str]:
         """Return what the stamp says; empty when an installation never came to its end."""
-        try:
-            stamp = json.loads(self.stamp.read_text())
-        except (OSError, ValueError):
-            return {}
-        return stamp if isinstance(stamp, dict) else {}
+        return read_stamp(self.stamp)
 
     def works(self) -> bool:
         """Return whether the interpreter in the environment starts and finds this project."""
@@ -96,7 +102,9 @@ class Checkout:
 def main(arguments: list[str]) -> int:
     """Return the exit code: 0 when the wanted set is there."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("wanted", choices=(*SETS, "uv"), help="a set; or uv, to print its path")
+    parser.add_argument(
+        "wanted", choices=(*SETS, PEERS, "uv"), help="a set; or uv, to print its path"
+    )
     parser.add_argument("--torch", choices=("default", "cpu"), help="which build of PyTorch")
     options = parser.parse_args(arguments)
     checkout = Checkout(ROOT)
@@ -109,6 +117,8 @@ def main(arguments: list[str]) -> int:
         with one_at_a_time(checkout):
             if options.wanted == "uv":
                 print(find_uv(checkout))
+            elif options.wanted == PEERS:
+                install_peers(checkout)
             else:
                 install(checkout, options.wanted, options.torch)
     except InstallError as error:
@@ -137,11 +147,27 @@ def install(checkout: Checkout, wanted: str, torch: str | None) -> None:
     environment = uv_environment()
     checkout.stamp.unlink(missing_ok=True)  # from here to the end, an interruption shows
     if fresh:
-        venv = ["venv", "--clear", "--quiet", "--no-project", "--no-python-downloads"]
-        run([uv, *venv, "--python", sys.executable, str(checkout.venv)], environment)
+        run([uv, *NEW_VENV, str(checkout.venv)], environment)
     for command in install_commands(checkout, want):
         run([uv, "pip", *command], environment)
     checkout.stamp.write_text(json.dumps(want, indent=2) + "\n")
+
+
+def install_peers(checkout: Checkout) -> None:
+    """Bring `.peers` to its locked set; at once when it is there already."""
+    locked, stamp = checkout.requirements(PEERS), checkout.peers / STAMP
+    want = {"python": python_version(), "requirements": sha256(locked)}
+    if read_stamp(stamp) == want:
+        return
+    uv, environment = find_uv(checkout), uv_environment()
+    say(
+        f"installing the {PEERS} set into .peers (Python {want['python']}): about "
+        f"{PACKAGES_MB[PEERS]} MB to download, less what uv has in its cache"
+    )
+    run([uv, *NEW_VENV, str(checkout.peers)], environment)
+    python = ["--python", str(checkout.peers / "bin" / "python")]
+    run([uv, "pip", "sync", *python, "--require-hashes", str(locked)], environment)
+    stamp.write_text(json.dumps(want, indent=2) + "\n")
 
 
 def target(
@@ -153,7 +179,7 @@ def target(
     return {
         "set": name,
         "torch": torch or have.get("torch", "default"),
-        "python": ".".join(map(str, sys.version_info[:2])),
+        "python": python_version(),
         "checkout": str(checkout.root),
         "requirements": sha256(checkout.requirements(name)),
         "project": sha256(checkout.root / "pyproject.toml"),
@@ -345,6 +371,20 @@ def run(command: list[str], environment: dict[str, str]) -> None:
 def run_quietly(command: list[str]) -> subprocess.CompletedProcess[str]:
     """Return the finished process with its output."""
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def read_stamp(stamp: Path) -> dict[str, str]:
+    """Return what a stamp says; empty when there is none or it says nothing."""
+    try:
+        found = json.loads(stamp.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def python_version() -> str:
+    """Return the version of the running Python as environments tell them apart, such as 3.11."""
+    return ".".join(map(str, sys.version_info[:2]))
 
 
 def sha256(path: Path) -> str:

@@ -19,13 +19,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from endcap.evaluation.gate_config import GateConfig
 from endcap.features.weights import KindWeights
 from endcap.ingest.config import IngestConfig
 from endcap.ingest.privacy.config import PrivacyConfig
 from endcap.schema.errors import SettingsError
 from endcap.serving.config import ServingConfig
 from endcap.stores.config import StoresConfig
-from endcap.training.config import TrainingConfig
+from endcap.training.config import EvaluationConfig, TrainingConfig
 
 PREFIX = "ENDCAP_"
 DEFAULT_FILE = Path("endcap.toml")
@@ -48,6 +49,8 @@ class Settings(BaseSettings):
     privacy: PrivacyConfig = PrivacyConfig()
     kinds: KindWeights = KindWeights()
     training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    gate: GateConfig = GateConfig()
     serving: ServingConfig = ServingConfig()
 
     @classmethod

@@ -9,45 +9,50 @@ from endcap.models.repeat import Repeat
 from endcap.models.tower_config import TwoTowerConfig
 from endcap.models.trending import Trending
 from endcap.models.two_tower import TwoTower
+from endcap.testing.abilities import ExplainsContract, ScoresItemsContract, TakesHistoryContract
 from endcap.testing.models import PersistentContract, PersonalContract, SimilarItemsContract
 
 
-class TestPopular(PersistentContract):
+class AbilitiesContract(TakesHistoryContract, ScoresItemsContract, ExplainsContract):
+    """What all of our own models can do."""
+
+
+class TestPopular(PersistentContract, AbilitiesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return Popular
 
 
-class TestTrending(PersistentContract):
+class TestTrending(PersistentContract, AbilitiesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return Trending
 
 
-class TestRepeat(PersistentContract):
+class TestRepeat(PersistentContract, AbilitiesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return Repeat
 
 
-class TestItemKNN(PersonalContract, PersistentContract, SimilarItemsContract):
+class TestItemKNN(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return lambda: ItemKNN(ItemKNNConfig(n_neighbours=15))
 
 
-class TestALS(PersonalContract, PersistentContract, SimilarItemsContract):
+class TestALS(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return lambda: ALS(ALSConfig(embedding_size=8, reg=1.0, n_threads=1))
 
 
-class TestTwoTower(PersonalContract, PersistentContract, SimilarItemsContract):
+class TestTwoTower(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):

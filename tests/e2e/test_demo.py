@@ -72,7 +72,7 @@ def test_every_row_is_accounted_for(demo):
 
 
 def test_the_evaluation_stands_beside_its_rivals(demo):
-    evaluation = Evaluation.from_json(demo["evaluation"].read_text())
+    evaluation = Evaluation.from_json((demo["evaluation"] / "evaluation.json").read_text())
     ndcg = {
         name: model.metrics["ndcg"].mean for name, model in evaluation.views["all"].models.items()
     }

@@ -1,6 +1,7 @@
 """The whole procedure on a small shop, and the cheats it must not fall for."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from evaluation_shop import CUT, N_ITEMS, N_USERS, ScoredBy, Scripted, dataset_o
 from evaluation_shop import shop_rows as make_rows
 
 from endcap.evaluation.evaluate import evaluate
+from endcap.evaluation.judge_view import Terms
 from endcap.evaluation.metrics import MEASURES, AtK
 from endcap.evaluation.split import VIEWS, split_by_time
 from endcap.schema.errors import RankingError, SettingsError
@@ -29,9 +31,11 @@ def popular(split):
     return popular_of(split.train)
 
 
-def judge(models, split, **options):
-    options = {"n_replicates": 200, "rng": np.random.default_rng(0), **options}
-    return evaluate(models, split, **options)
+def judge(models, split, *, rng=None, views=VIEWS, **terms):
+    targets = {view: split.targets[view] for view in views}
+    asked = replace(split, targets=targets, rules={view: split.rules[view] for view in views})
+    rng = rng or np.random.default_rng(0)
+    return evaluate(models, asked, rng=rng, terms=Terms(n_replicates=200, **terms)).evaluation
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,21 @@ def test_a_perfect_list_scores_the_best_possible(result):
         metrics = result.views[view].models["oracle"].metrics
         assert metrics["ndcg"].mean == pytest.approx(1.0)
         assert metrics["mrr"].mean == metrics["hit_rate"].mean == 1.0
-        assert metrics["recall"].mean == pytest.approx(result.views[view].best_recall)
+        assert metrics["auc"].mean == 1.0
+        for name, best in result.views[view].best.items():
+            assert metrics[name].mean == pytest.approx(best), name
+
+
+def auc_by_hand(scores, targets, seen):
+    """Compare every target with every other item that could be listed, one user at a time."""
+    found = []
+    for user, wanted in zip(targets.users, targets.rows(), strict=True):
+        others = np.setdiff1d(np.arange(N_ITEMS), wanted)
+        if seen is not None:
+            others = np.setdiff1d(others, seen.items[seen.rows == user])
+        apart = scores[user, wanted][:, None] - scores[user, others][None, :]
+        found.append(((apart > 0) + 0.5 * (apart == 0)).mean())
+    return np.mean(found)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -85,12 +103,16 @@ def test_means_are_those_of_the_metrics(split, popular, view):
     targets, exclude_seen = split.targets[view], view == "discovery"
     ranked = model.recommend(targets.users, 10, exclude_seen=exclude_seen)
     found = judge({"popular": popular, "mixed": model}, split).views[view].models["mixed"]
+    by_pairs = auc_by_hand(scores, targets, split.seen if exclude_seen else None)
+    assert found.metrics["auc"].mean == pytest.approx(by_pairs)
     for name, measure in MEASURES.items():
+        if name == "auc":
+            continue  # of the whole catalogue, which a list does not hold
         by_hand = AtK(measure, 10)(ranked, targets.rows()).mean()
         interval = found.metrics[name]
         assert interval.mean == pytest.approx(by_hand), name
         assert interval.low < interval.mean < interval.high
-    assert found.coverage == len(np.unique(ranked.items)) / N_ITEMS
+    assert found.catalogue["coverage"] == len(np.unique(ranked.items)) / N_ITEMS
 
 
 def test_the_exact_value_of_random_by_hand(result, split):
@@ -118,7 +140,9 @@ def test_a_constant_scorer_scores_like_random(result, split, view):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_random_row_agrees_with_its_exact_value(result, view):
-    for name, interval in result.views[view].models["random"].metrics.items():
+    assert result.views[view].expected_random["auc"] == 0.5
+    for name in set(MEASURES) - {"auc"}:
+        interval = result.views[view].models["random"].metrics[name]
         exact = result.views[view].expected_random[name]
         assert abs(interval.mean - exact) < interval.high - interval.low, name
 
@@ -205,8 +229,8 @@ def test_empty_lists_are_measured_as_misses(split, popular):
     found = view.models["mute"]
     assert found.metrics["recall"].mean == 0
     assert found.n_short_lists == view.n_users
-    assert found.coverage == 0
-    assert math.isnan(found.gini)
+    assert found.catalogue["coverage"] == 0
+    assert math.isnan(found.catalogue["gini"])
 
 
 def test_a_view_without_targets():
@@ -222,14 +246,16 @@ def test_a_view_without_targets():
 def test_the_result_follows_from_the_seed(split, popular):
     first, again = (judge({"popular": popular}, split) for _ in range(2))
     other = judge({"popular": popular}, split, rng=np.random.default_rng(1))
-    assert first.views == again.views
-    assert first.views != other.views
+    assert first.to_dict()["views"] == again.to_dict()["views"]
+    assert first.to_dict()["views"] != other.to_dict()["views"]
 
 
 def test_other_models_change_nothing_for_a_model(result, split, popular):
-    alone = judge({"popular": popular}, split)
+    alone, among = judge({"popular": popular}, split).to_dict(), result.to_dict()
     for view in VIEWS:
-        one, other = alone.views[view].models["popular"], result.views[view].models["popular"]
+        one, other = (found["views"][view]["models"]["popular"] for found in (alone, among))
+        for found in (one, other):  # which corrects for their number
+            assert found["versus_random"]["ndcg"].pop("p_adjusted") is not None
         assert one == other
 
 

@@ -7,6 +7,7 @@ import pytest
 from evaluation_shop import dataset_of
 
 from endcap.evaluation.evaluate import evaluate
+from endcap.evaluation.judge_view import Terms
 from endcap.evaluation.report import render_markdown
 from endcap.evaluation.result import Evaluation
 from endcap.evaluation.rivals import RandomRanking
@@ -121,14 +122,15 @@ def test_the_random_ranking_leaves_out_what_was_refused(weighed):
 def test_the_output_says_which_kinds_count(weighed):
     split = cut(weighed, target_kinds=[Kind.PURCHASE])
     models = {"popular": Popular().fit(split.train, rng=np.random.default_rng(0))}
-    found = evaluate(models, split, k=3, rng=np.random.default_rng(0), n_replicates=100)
+    terms = Terms(k=3, n_replicates=100)
+    found = evaluate(models, split, rng=np.random.default_rng(0), terms=terms).evaluation
     found = replace(found, weights={"view": 0.3, "purchase": 1.0})
     text = render_markdown(found)
     assert (
         "Kinds that make a target: purchase (5 interactions of the window make none). Weights of "
         "what is learnt from: view 0.3, purchase 1 (3 interactions before the cut are no interest)."
     ) in text
-    assert Evaluation.from_json(found.to_json()) == found
+    assert Evaluation.from_json(found.to_json()).to_dict() == found.to_dict()
     older = {
         key: value
         for key, value in found.to_dict().items()

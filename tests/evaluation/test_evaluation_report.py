@@ -20,7 +20,8 @@ from endcap.evaluation.report import (
     verdicts,
 )
 from endcap.evaluation.result import Evaluation, ModelResult, ViewResult
-from endcap.evaluation.split import SplitCounts
+from endcap.evaluation.split import VIEW_RULES, SplitCounts
+from endcap.evaluation.variety import VARIETY
 from endcap.schema.errors import DataError
 from endcap.schema.types import DAY_US
 
@@ -28,30 +29,37 @@ CUT_US = 17_500 * DAY_US + 3_600_000_000  # 2017-11-30 01:00 UTC
 NAN = math.nan
 
 
-def model(mean, *, against=None, over_random=0.1, **changes):
+def model(mean, *, against=None, over_random=0.1, catalogue=None, **changes):
     def apart(value):
         return {name: Difference(value, value - 0.003, value + 0.003) for name in MEASURES}
 
     values = {
-        "metrics": {name: Interval(mean, mean - 0.002, mean + 0.0022) for name in MEASURES},
-        "coverage": 0.25,
-        "gini": 0.75,
+        "metrics": {
+            name: Interval(mean, mean - 0.002, mean + 0.0022, 2_014)
+            for name in (*MEASURES, *VARIETY)
+        },
+        "catalogue": {"coverage": 0.25, "gini": 0.75, "entropy": 0.5, **(catalogue or {})},
         "versus_reference": {} if against is None else apart(against),
         "versus_random": apart(over_random),
         "n_short_lists": 0,
         "n_cut_ties": 0,
+        "n_cold_hits": 0,
     }
     return ModelResult(**{**values, **changes})
 
 
 def view(models, **changes):
     values = {
+        "meaning": VIEW_RULES["all"].meaning,
         "exclude_seen": False,
+        "n_candidates": None,
         "n_users": 2_014,
+        "n_queries": 2_014,
         "n_targets": 100_000,
         "n_cold_targets": 3_384,
-        "best_recall": 0.4194,
-        "expected_random": dict.fromkeys((*MEASURES, "precision"), 0.00054),
+        "best": {**dict.fromkeys(MEASURES, 1.0), "recall": 0.4194},
+        "expected_random": dict.fromkeys(MEASURES, 0.00054),
+        "blind": (),
         "models": {"random": model(0.001, against=-0.1, versus_random={}), **models},
     }
     return ViewResult(**{**values, **changes})
@@ -60,7 +68,7 @@ def view(models, **changes):
 @pytest.fixture
 def evaluation():
     models = {
-        "popular": model(0.1824, gini=0.9999, coverage=0.0001),
+        "popular": model(0.1824, catalogue={"gini": 0.9999, "coverage": 0.0001}),
         "two_tower": model(0.1944, against=0.012, n_cut_ties=7),
         "als": model(0.1704, against=-0.012, over_random=0.001, n_short_lists=3),
         "trending": model(0.1834, against=0.001),
@@ -68,6 +76,9 @@ def evaluation():
     return Evaluation(
         k=10,
         n_items=92_331,
+        protocol="temporal",
+        facts={},
+        split_id="0123456789abcdef",
         cut_us=CUT_US,
         end_us=CUT_US + 28 * DAY_US,
         counts=SplitCounts(
@@ -83,12 +94,17 @@ def evaluation():
         ),
         n_drawn_users=None,
         n_replicates=1_000,
+        n_seeds=1,
         reference="popular",
         ranking_s={"random": 0.02, "popular": 1.5},
         views={
             "all": view(models),
-            "repeat": view({"popular": models["popular"]}, n_cold_targets=0),
-            "discovery": view(models, exclude_seen=True),
+            "repeat": view(
+                {"popular": models["popular"]},
+                n_cold_targets=0,
+                meaning=VIEW_RULES["repeat"].meaning,
+            ),
+            "discovery": view(models, exclude_seen=True, meaning=VIEW_RULES["discovery"].meaning),
         },
     )
 
@@ -96,14 +112,16 @@ def evaluation():
 @pytest.fixture
 def hollow(evaluation):
     """No user has a repeat target."""
-    nothing = dict.fromkeys(MEASURES, Interval(NAN, NAN, NAN))
-    empty = model(NAN, metrics=nothing, coverage=0.0, gini=NAN)
+    nothing = dict.fromkeys((*MEASURES, *VARIETY), Interval(NAN, NAN, NAN))
+    empty = model(NAN, metrics=nothing, catalogue={"coverage": 0.0, "gini": NAN})
     no_one = view(
         {"popular": empty},
+        meaning=VIEW_RULES["repeat"].meaning,
         n_users=0,
+        n_queries=0,
         n_targets=0,
         n_cold_targets=0,
-        best_recall=NAN,
+        best=dict.fromkeys(MEASURES, NAN),
         expected_random=dict.fromkeys(MEASURES, NAN),
     )
     return replace(evaluation, views={**evaluation.views, "repeat": no_one})
@@ -243,7 +261,7 @@ def test_json_without_numbers(hollow):
     text = hollow.to_json()
     assert "NaN" not in text
     back = Evaluation.from_json(text)
-    assert math.isnan(back.views["repeat"].best_recall)
+    assert math.isnan(back.views["repeat"].best["recall"])
     assert math.isnan(back.views["repeat"].models["popular"].metrics["ndcg"].low)
     assert render_text(back) == render_text(hollow)
 
@@ -254,8 +272,8 @@ def test_json_without_numbers(hollow):
         ("{", "not JSON"),
         ("[]", "not an evaluation of a known format"),
         ('{"format": 99}', "not an evaluation of a known format"),
-        ('{"format": 1, "k": 10}', "damaged"),
-        ('{"format": 1, "counts": {}, "views": {}}', "damaged"),
+        ('{"format": 2, "k": 10}', "damaged"),
+        ('{"format": 2, "counts": {}, "views": {}}', "damaged"),
     ],
 )
 def test_what_is_no_evaluation(text, message):

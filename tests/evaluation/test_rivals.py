@@ -5,7 +5,7 @@ import pytest
 from evaluation_shop import dataset_of
 
 from endcap.evaluation.lists import check_lists
-from endcap.evaluation.metrics import MEASURES, AtK, precision
+from endcap.evaluation.metrics import MEASURES, find_hits, measure_all
 from endcap.evaluation.pairs import pair_set
 from endcap.evaluation.rivals import RandomRanking, expected_metrics_of_random
 from endcap.schema.errors import NotFittedError
@@ -95,29 +95,29 @@ def test_a_list_does_not_depend_on_who_else_is_asked(model, data):
     assert (other.recommend(USERS, 10).items != whole).mean() > 0.9
 
 
-def test_expected_metrics_against_every_ordering():
-    # All 6! orders of 6 items of which 2 are relevant, cut at 3.
-    orders = np.array(list(itertools.permutations(range(6))), dtype=np.int32)[:, :3]
-    ranked = TopK(orders, np.zeros(orders.shape, dtype=np.float32))
-    relevant = [np.array([1, 4], dtype=np.int32)] * len(orders)
-    expected = expected_metrics_of_random(np.array([2]), np.array([6]), k=3)
-    for name, measure in {**MEASURES, "precision": precision}.items():
-        mean = AtK(measure, 3)(ranked, relevant).mean()
-        assert expected[name] == pytest.approx(mean), name
-
-
-@pytest.mark.parametrize(
-    ("n_relevant", "n_candidates", "k"), [(1, 1, 3), (2, 3, 5), (3, 3, 2), (4, 5, 10)]
-)
-def test_expected_metrics_with_few_candidates(n_relevant, n_candidates, k):
+def means_over_every_order(*, n_relevant, n_candidates, k):
+    """Return the mean of each metric over all orders of the candidates, of which some are right."""
     orders = np.array(list(itertools.permutations(range(n_candidates))), dtype=np.int32)
     items = np.full((len(orders), k), NO_ITEM, dtype=np.int32)
     items[:, : orders.shape[1]] = orders[:, :k]
     ranked = TopK(items, np.zeros(items.shape, dtype=np.float32))
     relevant = [np.arange(n_relevant, dtype=np.int32)] * len(orders)
-    expected = expected_metrics_of_random(np.array([n_relevant]), np.array([n_candidates]), k=k)
-    for name, measure in {**MEASURES, "precision": precision}.items():
-        assert expected[name] == pytest.approx(AtK(measure, k)(ranked, relevant).mean()), name
+    hits = find_hits(ranked, relevant, n_candidates=np.full(len(orders), n_candidates))
+    return measure_all(hits, k).mean(axis=0)
+
+
+@pytest.mark.parametrize("n_candidates", [1, 2, 3, 5, 6])
+@pytest.mark.parametrize("k", [1, 2, 3, 5, 8])
+def test_expected_metrics_against_every_order(n_candidates, k):
+    n_relevant = np.arange(1, n_candidates + 1)
+    expected = expected_metrics_of_random(n_relevant, np.full_like(n_relevant, n_candidates), k=k)
+    assert tuple(expected) == tuple(MEASURES)
+    for place, n in enumerate(n_relevant):
+        means = means_over_every_order(n_relevant=n, n_candidates=n_candidates, k=k)
+        found = [expected[name][place] for name in MEASURES]
+        np.testing.assert_allclose(
+            found, means, atol=1e-12, err_msg=f"{n} of {n_candidates} at {k}"
+        )
 
 
 def test_sampled_metrics_agree_with_the_expected(model, data):
@@ -132,7 +132,7 @@ def test_sampled_metrics_agree_with_the_expected(model, data):
     n_candidates = N_ITEMS - np.bincount(seen.rows, minlength=N_USERS)[users]
     expected = expected_metrics_of_random(n_relevant, n_candidates, k=10)
     ranked = model.recommend(users, 10)
-    for name, measure in {**MEASURES, "precision": precision}.items():
-        values = AtK(measure, 10)(ranked, relevant)
+    hits = find_hits(ranked, relevant, n_candidates=n_candidates)
+    for name, values in zip(MEASURES, measure_all(hits, 10).T, strict=True):
         error = (values - expected[name]).std() / np.sqrt(len(users))
         assert abs(values.mean() - expected[name].mean()) < 3.5 * error, name

@@ -115,7 +115,7 @@ def sandbox(tmp_path):
     shutil.copy(SCRIPT, root / "tools")
     (root / "src" / "endcap" / "__init__.py").touch()
     (root / "pyproject.toml").write_text("[project]\n")
-    for name in ("serve", "demo", "dev", "spark"):
+    for name in ("serve", "demo", "dev", "spark", "peers"):
         (root / "requirements" / f"{name}.txt").write_text(f"# {name}\n{LOCKED}")
     made = Sandbox(root=root, log=tmp_path / "uv.log", path=tmp_path / "bin")
     made.put_uv()
@@ -183,6 +183,36 @@ def test_spark_comes_on_top_of_everything_else(sandbox, install):
     assert versions["dev"] < versions["spark"]
     added = {word.partition("==")[0] for word in versions["spark"] - versions["dev"]}
     assert {"pyspark", "sqlglot"} <= added
+
+
+def test_libraries_to_compare_with_stay_out_of_the_environment(sandbox):
+    sandbox.run("dev")
+    before = sandbox.stamp()
+    sandbox.calls()
+    message = sandbox.run("peers").stderr
+    assert "installing the peers set into .peers" in message
+    venv, sync = sandbox.calls()
+    assert venv[-1] == str(sandbox.root / ".peers")
+    assert {"--clear", "--no-python-downloads"} <= set(venv)
+    assert sync[:2] == ["pip", "sync"]
+    assert "--require-hashes" in sync
+    assert sync[-1] == str(sandbox.root / "requirements" / "peers.txt")
+    assert sync[sync.index("--python") + 1] == str(sandbox.root / ".peers" / "bin" / "python")
+    assert sandbox.stamp() == before
+    sandbox.run("peers")
+    assert sandbox.calls() == []
+
+
+@pytest.mark.parametrize("step", ["venv", "sync"])
+def test_an_interrupted_comparison_environment_is_made_anew(sandbox, step):
+    assert sandbox.run("peers", FAIL_AT=step).returncode == 1
+    sandbox.calls()
+    assert sandbox.run("peers").returncode == 0
+    assert kinds(sandbox.calls()) == ["venv", "pip sync"]
+    with (sandbox.root / "requirements" / "peers.txt").open("a") as file:
+        file.write("# newer\n")
+    sandbox.run("peers")
+    assert kinds(sandbox.calls()) == ["venv", "pip sync"]
 
 
 @pytest.mark.parametrize("changed", ["requirements/demo.txt", "pyproject.toml"])

@@ -63,13 +63,21 @@ def test_every_target_installs_first_and_heeds_the_wish_for_a_small_torch(target
 
 def test_the_locks_hold_no_address_and_agree_with_each_other():
     commands = [line for line in make("-n", "lock").splitlines() if "pip compile" in line]
-    written = [re.search(r"-o requirements/(\w+)\.txt", command)[1] for command in commands]
-    assert written == ["spark", "dev", "demo", "serve", "uv"]
+    written = [re.search(r"(?:-o|>>) requirements/(\w+)\.txt", command)[1] for command in commands]
+    assert written == ["spark", "dev", "demo", "serve", "peers", "peers", "uv"]
     for command in commands:
         for flag in ("--universal", "--generate-hashes", "--no-header", "--no-emit-index-url"):
             assert flag in command
     for command, outer in zip(commands[1:4], ("spark", "dev", "dev"), strict=True):
         assert f"-c requirements/{outer}.txt" in command
+
+
+def test_the_libraries_to_compare_with_come_into_an_environment_of_their_own():
+    first, second, test = make("-n", "test-peers", "TORCH=cpu").splitlines()
+    assert first.endswith("dev")
+    assert second.endswith("peers")
+    assert shlex.split(test)[0] == "ENDCAP_REQUIRE_SERVICES=1"
+    assert ".peers" in shlex.split(make("-n", "clean").splitlines()[0])
 
 
 def test_ci_runs_what_people_run():
@@ -83,7 +91,7 @@ def test_ci_runs_what_people_run():
 def test_make_test_leaves_out_slow_tests_only():
     """The browser tests are part of it: without a browser they skip and say why."""
     command = shlex.split(make("-n", "test").splitlines()[-1])
-    assert command[command.index("-m") + 1] == "not slow and not gpu and not spark"
+    assert command[command.index("-m") + 1] == "not slow and not gpu and not spark and not peers"
     everything = shlex.split(make("-n", "test-all").splitlines()[-1])
     assert everything[0] == "ENDCAP_REQUIRE_SERVICES=1"
     assert "slow" not in everything[everything.index("-m") + 1]

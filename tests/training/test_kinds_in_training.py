@@ -171,17 +171,17 @@ def test_evaluations_with_other_weights_or_targets_are_kept_apart():
         for config in (CONFIG, CONFIG.model_copy(update={"target_kinds": (Kind.PURCHASE,)}))
         for weights in (KindWeights(), KindWeights(view=0.1))
     ]
-    assert len({setup.file_name for setup in setups}) == 4
+    assert len({setup.name for setup in setups}) == 4
 
 
 def test_the_judgement_foresees_the_kinds_it_is_asked_for(mixed):
     config = CONFIG.model_copy(update={"target_kinds": (Kind.PURCHASE,)})
-    evaluation = judge(mixed, ("repeat",), config=config, weights=WEIGHTS)
+    evaluation = judge(mixed, ("repeat",), config=config, weights=WEIGHTS).evaluation
     assert evaluation.target_kinds == ("purchase",)
     assert evaluation.weights["view"] == 0.25
     assert evaluation.weights["remove"] == -0.75
     assert evaluation.counts.n_window_unused > evaluation.counts.n_targets
-    every = judge(mixed, ("repeat",), config=CONFIG, weights=WEIGHTS)
+    every = judge(mixed, ("repeat",), config=CONFIG, weights=WEIGHTS).evaluation
     assert every.target_kinds == ("view", "cart", "purchase")
     assert every.counts.n_targets > evaluation.counts.n_targets
 

@@ -14,7 +14,7 @@ from endcap.ingest.snapshot import load_dataset
 from endcap.models import registry
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError
-from endcap.training.config import TrainingConfig
+from endcap.training.config import EvaluationConfig, TrainingConfig
 from endcap.training.export import export
 from endcap.training.judge import Setup, judge, load_evaluation, save_evaluation, split_for
 from endcap.training.run import fit_models, load_run, model_rng, train
@@ -114,7 +114,7 @@ def test_a_run_with_a_damaged_manifest_is_refused(tmp_path):
 
 
 def test_the_judgement_finds_the_habit_and_adds_the_rivals(data):
-    evaluation = judge(data, ("repeat",), config=CONFIG)
+    evaluation = judge(data, ("repeat",), config=CONFIG).evaluation
     ndcg = {
         name: model.metrics["ndcg"].mean for name, model in evaluation.views["all"].models.items()
     }
@@ -131,11 +131,10 @@ def test_what_happens_in_the_test_window_cannot_reach_the_validation(tmp_path):
     for name, extra in (("a", ""), ("b", changed)):
         path = purchases(tmp_path / f"{name}.csv", extra=extra)
         snapshot = ingest(str(path), root=tmp_path / name)
-        found.append(judge(load_dataset(snapshot.path), LIGHT, config=CONFIG, on="validation"))
-    first, second = (evaluation.views for evaluation in found)
-    assert {name: view.models for name, view in first.items()} == {
-        name: view.models for name, view in second.items()
-    }
+        judged = judge(load_dataset(snapshot.path), LIGHT, config=CONFIG, on="validation")
+        found.append(judged.evaluation.to_dict()["views"])
+    first, second = found
+    assert first == second
 
 
 def test_windows_follow_each_other(data):
@@ -152,20 +151,23 @@ def test_large_test_sets_are_sampled(data):
 
 
 def test_an_evaluation_is_kept_under_its_setup(tmp_path, data):
-    evaluation = judge(data, ("popular",), config=CONFIG)
+    judged = judge(data, ("popular",), config=CONFIG)
     setup = Setup.of(("popular",), snapshot_id="s", config=CONFIG)
     assert load_evaluation(setup, root=tmp_path) is None
-    path = save_evaluation(evaluation, setup, root=tmp_path)
-    assert load_evaluation(setup, root=tmp_path) == evaluation
+    path = save_evaluation(judged.measured, setup, root=tmp_path)
+    found = load_evaluation(setup, root=tmp_path)
+    assert found is not None
+    assert found.to_dict() == judged.evaluation.to_dict()
     others = (
         Setup.of(("repeat",), snapshot_id="s", config=CONFIG),
         Setup.of(("popular",), snapshot_id="s", config=CONFIG, on="validation"),
         Setup.of(("popular",), snapshot_id="t", config=CONFIG),
         Setup("s", {"popular": {"half_life_days": 1.0}}, CONFIG),
         Setup("s", setup.params, CONFIG.model_copy(update={"test_days": 8})),
+        Setup("s", setup.params, CONFIG, asking=EvaluationConfig(protocol="sessions")),
     )
-    assert len({setup.file_name, *(other.file_name for other in others)}) == 6
-    path.write_text("{")
+    assert len({setup.name, *(other.name for other in others)}) == 7
+    (path / "evaluation.json").write_text("{")
     with pytest.raises(DataError, match="endcap evaluate"):
         load_evaluation(setup, root=tmp_path)
 
@@ -175,7 +177,7 @@ def test_the_bundle_is_current_and_says_where_it_comes_from(var, data, run):
     assert read_bundle(folder).manifest["evaluation"] == {}, "of this setup there is none yet"
     config = CONFIG.model_copy(update={"seed": run.seed})
     save_evaluation(
-        judge(data, LIGHT, config=config),
+        judge(data, LIGHT, config=config).measured,
         Setup.of(LIGHT, snapshot_id=run.snapshot_id, config=config),
         root=var / "evaluations",
     )

@@ -89,13 +89,13 @@ def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, 
     config = settings.training
     data = load_dataset(snapshot.path)
     with step(f"2/5  Evaluate: learn from the past, foresee the last {config.test_days} days"):
-        evaluation = judge(data, config.models, config=config, weights=settings.kinds)
+        judged = judge(data, config.models, config=config, weights=settings.kinds)
     setup = Setup.of(
         config.models, snapshot_id=snapshot.snapshot_id, config=config, weights=settings.kinds
     )
-    evaluation_path = save_evaluation(evaluation, setup, root=settings.var / "evaluations")
+    evaluation_path = save_evaluation(judged.measured, setup, root=settings.var / "evaluations")
     if not quiet:
-        render_terminal(evaluation, out)
+        render_terminal(judged.evaluation, out)
     with step("3/5  Train the same models on all of the data"):
         run, run_path = train(
             data,

@@ -116,20 +116,13 @@ def ingest(
     )
     places = places_of(settings)
     if dry_run:
+        config, privacy = settings.ingest, settings.privacy
         shown = preview(
-            sources,
-            root=places.root,
-            places=places,
-            given=given,
-            config=settings.ingest,
-            privacy=settings.privacy,
+            sources, root=places.root, places=places, given=given, config=config, privacy=privacy
         )
         print_preview(shown, as_json=as_json)
-        beside = {"--since": since, "--contract": contract, "--sample-users": sample_users}
-        beside |= {"--k-core": k_core, "--min-per-user": min_per_user}
-        beside |= {"--min-per-item": min_per_item}
-        if (unused := [flag for flag, value in beside.items() if value]) and not as_json:
-            out.print(f"  a dry run is without {', '.join(unused)}: they need all of the rows")
+        if not as_json:
+            _say_what_is_unused(since, contract, sample_users, min_per_user, min_per_item, k_core)
         return
     snapshot = ingest_sources(
         sources,
@@ -142,8 +135,15 @@ def ingest(
     )
     if as_json:
         emit_json({"path": snapshot.path, **snapshot.manifest.model_dump()})
-        return
-    print_snapshot(snapshot)
+    else:
+        print_snapshot(snapshot)
+
+
+def _say_what_is_unused(*values: object) -> None:
+    flags = ("since", "contract", "sample-users", "min-per-user", "min-per-item", "k-core")
+    unused = [f"--{flag}" for flag, value in zip(flags, values, strict=True) if value]
+    if unused:
+        out.print(f"  a dry run is without {', '.join(unused)}: they need all of the rows")
 
 
 def places_of(settings: Settings) -> Places:

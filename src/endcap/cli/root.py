@@ -21,17 +21,12 @@ from endcap.cli.check import (
     quarantine,
 )
 from endcap.cli.demo import DEMO_EXAMPLES, demo
+from endcap.cli.evaluate import EVALUATE_EXAMPLES, evaluate
 from endcap.cli.explore import EXPLORE_EXAMPLES, explore
 from endcap.cli.features import FEATURES_EXAMPLES, features
 from endcap.cli.ingest import INGEST_EXAMPLES, ingest
-from endcap.cli.learn import (
-    BUNDLE_EXAMPLES,
-    EVALUATE_EXAMPLES,
-    TRAIN_EXAMPLES,
-    bundle,
-    evaluate,
-    train,
-)
+from endcap.cli.learn import BUNDLE_EXAMPLES, TRAIN_EXAMPLES, bundle, train
+from endcap.cli.off_policy import OFF_POLICY_EXAMPLES, off_policy
 from endcap.cli.output import out
 from endcap.cli.privacy import IDENTITIES_EXAMPLES, identities
 from endcap.cli.shop import (
@@ -43,12 +38,14 @@ from endcap.cli.shop import (
     serve,
 )
 from endcap.cli.simulate import simulate
+from endcap.cli.verdict import COMPARE_EXAMPLES, GATE_EXAMPLES, compare, gate
 from endcap.schema.errors import EndcapError
 from endcap.telemetry import console
 
 EXIT_CODES = """
 **Exit codes**: 0 done, 1 failed, 2 wrong flag or setting, 3 wrong data, 4 download refused,
-5 wrong bundle, 6 a store cannot be used, 7 a data contract is broken, 130 interrupted.
+5 wrong bundle, 6 a store cannot be used, 7 a data contract is broken, 8 a gate is not passed,
+130 interrupted.
 """
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # without room, ENOENT for /tmp
@@ -72,6 +69,9 @@ app.command("explore", epilog=EXPLORE_EXAMPLES)(explore)
 app.command("features", epilog=FEATURES_EXAMPLES)(features)
 app.command("train", epilog=TRAIN_EXAMPLES)(train)
 app.command("evaluate", epilog=EVALUATE_EXAMPLES)(evaluate)
+app.command("compare", epilog=COMPARE_EXAMPLES)(compare)
+app.command("gate", epilog=GATE_EXAMPLES)(gate)
+app.command("off-policy", epilog=OFF_POLICY_EXAMPLES)(off_policy)
 app.command("bundle", epilog=BUNDLE_EXAMPLES)(bundle)
 app.command("serve", epilog=SERVE_EXAMPLES)(serve)
 app.command("recommend", epilog=RECOMMEND_EXAMPLES)(recommend)

@@ -35,6 +35,17 @@ class Pairs:
         """The item of each pair, ascending within its row."""
         return self.keys % self.stride
 
+    def of_rows(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the pairs of some rows: the place of each in `rows`, and its item."""
+        starts, ends = (
+            np.searchsorted(self.keys, (rows.astype(np.int64) + more) * self.stride)
+            for more in (0, 1)
+        )
+        n_each = ends - starts
+        places = np.repeat(np.arange(len(rows)), n_each)
+        within = np.arange(len(places)) - np.repeat(np.cumsum(n_each) - n_each, n_each)
+        return places, self.keys[starts[places] + within] % self.stride
+
     def contain(self, rows: NDArray[np.integer], items: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return which of the pairs are in the set; the two arguments broadcast.
 

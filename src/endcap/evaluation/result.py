@@ -11,75 +11,105 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from endcap.evaluation.bootstrap import Difference, Interval
-from endcap.evaluation.split import SplitCounts
+from endcap.evaluation.exposure import ExposureResult
+from endcap.evaluation.slices import SliceResult
+from endcap.evaluation.split import Fact, SplitCounts
 from endcap.schema.errors import DataError
 
-FORMAT = 1
+FORMAT = 2
+
+_MAY_BE_NONE = frozenset({"n_drawn_users", "n_candidates"})
 
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
     """One model under one view.
 
-    metrics: by name of `metrics.MEASURES`, the mean over users.
-    coverage, gini: of the exposure over the full catalogue; see `metrics`.
+    metrics: by name, the mean over the users of whom the metric says something.
+    catalogue: by name, one number for all lists: `coverage`, `gini`, `entropy`.
     versus_reference, versus_random: paired differences by metric, this model minus the rival.
     n_short_lists: users who were given fewer than k items; the rest of such a list is a miss.
     n_cut_ties: users whose k-th and next item had the same score, so that chance decided.
+    n_cold_hits: targets in the lists that nobody had in what was learnt from: who knows nothing
+        but interactions can name those by luck alone.
     """
 
     metrics: Mapping[str, Interval]
-    coverage: float
-    gini: float
+    catalogue: Mapping[str, float]
     versus_reference: Mapping[str, Difference]
     versus_random: Mapping[str, Difference]
     n_short_lists: int
     n_cut_ties: int
+    n_cold_hits: int
 
 
 @dataclass(frozen=True, slots=True)
 class ViewResult:
     """All models under one view: the same users, the same targets.
 
-    exclude_seen: whether items that the user had before the cut were left out of the lists.
-    n_users: users with at least one target in this view; the denominator of every mean.
+    meaning: what the lists may hold, in words.
+    exclude_seen: whether items that the user had before were left out of the lists.
+    n_candidates: how many items could be listed, when that is not the whole catalogue.
+    n_users: users with at least one target in this view; means are over these.
+    n_queries: how often they were asked about: once each, but under protocols that ask of one
+        user several times.
     n_targets, n_cold_targets: their targets; how many of those nobody had before the cut.
-    best_recall: the recall of a perfect list; below 1 where users have more than k targets.
+    best: what a perfect ranking scores, by metric of accuracy; recall is below 1 where users have
+        more than k targets.
     expected_random: the exact expected value of a random (or constant) ranking, by metric.
+    blind: metrics that cannot tell models apart here, as a perfect ranking scores no more than a
+        random one.
     models: by name, `random` and the reference first.
+    slices: parts of the users and targets, measured alone.
+    exposure: by kind of group, then by model.
     """
 
+    meaning: str
     exclude_seen: bool
+    n_candidates: int | None
     n_users: int
+    n_queries: int
     n_targets: int
     n_cold_targets: int
-    best_recall: float
+    best: Mapping[str, float]
     expected_random: Mapping[str, float]
+    blind: tuple[str, ...]
     models: Mapping[str, ModelResult]
+    slices: tuple[SliceResult, ...] = ()
+    exposure: Mapping[str, Mapping[str, ExposureResult]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The result of one evaluation.
 
-    k: list length. n_items: size of the catalogue that was ranked, all of it.
+    k: list length. n_items: size of the catalogue.
+    protocol: its name; `facts` is what it chose and found.
+    split_id: of `Split`; results of the same id may be compared.
     cut_us, end_us: targets are what users took in cut_us <= ts < end_us.
     counts: where every interaction and every user of the data went.
     n_drawn_users: how many test users were drawn at random; None when all were measured.
+    n_seeds: how often each model was fitted, each time with another seed.
     reference: the model that the others are compared with.
-    ranking_s: seconds each model took to rank, by name.
+    ranking_s: seconds that each model took for a thousand lists, by name.
     target_kinds: the kinds of interaction that make a target, of those in the window.
     weights: how much each kind in the data weighed, by its name; empty where that was not told.
     """
 
     k: int
     n_items: int
+    protocol: str
+    facts: Mapping[str, Fact]
+    split_id: str
     cut_us: int
     end_us: int
     counts: SplitCounts
     n_drawn_users: int | None
     n_replicates: int
+    n_seeds: int
     reference: str
     ranking_s: Mapping[str, float]
     views: Mapping[str, ViewResult]
@@ -106,14 +136,15 @@ class Evaluation:
             raise DataError(
                 "this is not an evaluation of a known format", mend="Evaluate with this release"
             )
-        fields = {key: value for key, value in record.items() if key != "format"}
+        fields = {key: _with_nan(value, key) for key, value in record.items() if key != "format"}
         try:
-            fields["counts"] = SplitCounts(**record["counts"])
-            fields["views"] = {name: _view(view) for name, view in record["views"].items()}
-            fields["target_kinds"] = tuple(record.get("target_kinds", ()))
-            return Evaluation(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"the evaluation is damaged: {error}") from error
+            return _READER.validate_python(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise DataError(
+                f"the evaluation is damaged: {first['msg']}", where=place, mend="Evaluate again"
+            ) from error
 
     @staticmethod
     def from_json(text: str) -> Evaluation:
@@ -129,36 +160,20 @@ class Evaluation:
         return Evaluation.from_dict(record if isinstance(record, dict) else {})
 
 
-def _view(record: Mapping[str, Any]) -> ViewResult:
-    expected = {name: _number(value) for name, value in record["expected_random"].items()}
-    changed = {
-        "best_recall": _number(record["best_recall"]),
-        "expected_random": expected,
-        "models": {name: _model(model) for name, model in record["models"].items()},
-    }
-    return ViewResult(**{**record, **changed})
-
-
-def _model(record: Mapping[str, Any]) -> ModelResult:
-    changed = {
-        "metrics": {name: Interval(*_three(part)) for name, part in record["metrics"].items()},
-        "coverage": _number(record["coverage"]),
-        "gini": _number(record["gini"]),
-    }
-    for rival in ("versus_reference", "versus_random"):
-        changed[rival] = {name: Difference(*_three(part)) for name, part in record[rival].items()}
-    return ModelResult(**{**record, **changed})
-
-
-def _three(record: Mapping[str, float | None]) -> tuple[float, float, float]:
-    return _number(record["mean"]), _number(record["low"]), _number(record["high"])
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+_READER = TypeAdapter(Evaluation)
 
 
 def _without_nan(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _with_nan(value: Any, key: str) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _with_nan(part, name) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_with_nan(part, key) for part in value]
+    return math.nan if value is None and key not in _MAY_BE_NONE else value

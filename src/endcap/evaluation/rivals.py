@@ -88,9 +88,10 @@ def expected_metrics_of_random(
     """Return the expected metrics of a uniformly random list, also of a constant score, by name.
 
     With R relevant among N candidates each position holds a relevant item with probability R / N,
-    which gives recall, precision and NDCG, as those are linear in hits. The first hit is at
-    position j with probability prod_{i<j} (N - R - i) / (N - i) * R / (N - j), which gives the
-    hit rate and MRR.
+    which gives recall, precision and NDCG, as those are linear in hits. Given a hit at position j,
+    from 0, each of the j before it is one with probability (R - 1) / (N - 1), which gives MAP. The
+    first hit is at position j with probability prod_{i<j} (N - R - i) / (N - i) * R / (N - j),
+    which gives the hit rate and MRR. A pair of candidates is in right order half of the time.
 
     Args:
         n_relevant: shape (n_users,), >= 1, all of them among the candidates.
@@ -98,7 +99,8 @@ def expected_metrics_of_random(
         k: list length.
 
     Returns:
-        recall, precision, ndcg, hit_rate and mrr, each of shape (n_users,).
+        By name of `metrics.MEASURES`, each of shape (n_users,); AUC is NaN where all candidates are
+        relevant.
     """
     relevant = n_relevant.astype(np.float64)[:, None]
     candidates = n_candidates.astype(np.float64)[:, None]
@@ -110,13 +112,16 @@ def expected_metrics_of_random(
     p_none_before = np.cumprod(np.hstack([np.ones_like(relevant), p_miss[:, :-1]]), axis=1)
     p_first = p_none_before * np.where(is_filled, relevant / np.where(is_filled, left, 1.0), 0.0)
     p_first = np.minimum(p_first, p_none_before)
-    ideal = np.cumsum(discounts(k))[np.minimum(n_relevant, k) - 1]
+    n_hits_before = positions * (relevant - 1.0) / np.maximum(candidates - 1.0, 1.0)
+    best = np.minimum(n_relevant, k)
     return {
         "recall": p_hit.sum(axis=1) / relevant[:, 0],
         "precision": p_hit.sum(axis=1) / k,
-        "ndcg": p_hit @ discounts(k) / ideal,
+        "ndcg": p_hit @ discounts(k) / np.cumsum(discounts(k))[best - 1],
         "hit_rate": p_first.sum(axis=1),
+        "map": (p_hit * (1.0 + n_hits_before)) @ (1.0 / (positions + 1.0)) / best,
         "mrr": p_first @ (1.0 / (positions + 1.0)),
+        "auc": np.where(n_candidates > n_relevant, 0.5, np.nan),
     }
 
 

@@ -1,14 +1,16 @@
-"""The past to learn from and the future to predict, cut at one point in time for everybody.
+"""The past to learn from and the future to predict: what any protocol makes of the data.
 
-No random rows and no leave-one-out: both let a model see what happened after the moment at which
-it must predict.
+The headline protocol is here, one cut in time for everybody; the others are in `protocols/`, and
+say what they leak.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,37 @@ from endcap.schema.dataset import Dataset, Interactions
 from endcap.schema.errors import DataError
 from endcap.schema.types import DAY_US, ItemIdx, UserIdx
 
-View: TypeAlias = Literal["all", "repeat", "discovery"]
-VIEWS: tuple[View, ...] = ("all", "repeat", "discovery")
+View: TypeAlias = str
+"""A named part of the targets, with a rule for what may be listed."""
+
+Fact: TypeAlias = str | int | float | bool
+"""What a protocol chose or found, as it is printed and kept."""
+
+TEMPORAL = "temporal"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRule:
+    """What the lists of a view may hold.
+
+    meaning: a few words for the heading of its table.
+    exclude_seen: whether the lists leave out what the user had before. Where repeats count, a
+        shop may show them; where only discoveries count, each would waste a position.
+    allowed: the candidates, ascending; the whole catalogue when None.
+    """
+
+    meaning: str
+    exclude_seen: bool
+    allowed: ItemIdx | None = None
+
+
+VIEW_RULES: Mapping[View, ViewRule] = {
+    "all": ViewRule("whatever the user took; seen items may be listed", exclude_seen=False),
+    "repeat": ViewRule("had before the cut; seen items may be listed", exclude_seen=False),
+    "discovery": ViewRule("new to the user; seen items are not listed", exclude_seen=True),
+}
+"""The views of a cut in time."""
+VIEWS = tuple(VIEW_RULES)
 
 Prepare: TypeAlias = Callable[[Dataset], Dataset]
 """Makes of the past what models may learn from: `features.weights.interest`."""
@@ -88,13 +119,20 @@ class SplitCounts:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What a model may learn from, and what it is measured by.
+    """What a model may learn from, what it is told when asked, and what it is measured by.
 
-    train: what may be learnt from strictly before `cut_us`; still knows the whole catalogue.
-    targets: by view: `all`; `repeat` (this user had the item before the cut); `discovery` (not).
-        What the user had refused by then is in `all` alone.
+    train: what is learnt from; still knows the whole catalogue. Under a cut in time, what lies
+        strictly before `cut_us`.
+    targets: by view, the headline first. Under a cut in time: `all`; `repeat` (this user had the
+        item before the cut); `discovery` (not). What the user had refused by then is in `all`
+        alone.
+    cut_us, end_us: the window of the targets; what a protocol without one cut spans.
     n_drawn_users: how many test users were drawn by `sample`; None when all are measured.
     target_kinds: the kinds of interaction that make a target, of those in the window.
+    rules: what the lists of each view may hold; the same keys as `targets`.
+    protocol: its name, and `facts` what it chose and found.
+    history: what a model knows of whom it is asked about, when that is not `train`: its users are
+        then queries, whom `targets` name, and `query_users` says which user each of them is.
     """
 
     train: Dataset
@@ -104,22 +142,58 @@ class Split:
     counts: SplitCounts
     n_drawn_users: int | None = None
     target_kinds: tuple[Kind, ...] = ()
+    rules: Mapping[View, ViewRule] = field(default_factory=lambda: VIEW_RULES)
+    protocol: str = TEMPORAL
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    history: Dataset | None = None
+    query_users: UserIdx | None = None
+
+    @property
+    def known(self) -> Dataset:
+        """What a model knows of those it is asked about."""
+        return self.train if self.history is None else self.history
 
     @property
     def seen(self) -> Pairs:
-        """The distinct (user, item) pairs that were had or refused; O(n log n) each time."""
-        return seen_pairs(self.train)
+        """The distinct (query, item) pairs that were had or refused; O(n log n) each time."""
+        return seen_pairs(self.known)
+
+    @property
+    def split_id(self) -> str:
+        """A hash of what is asked: two evaluations of the same id ask the same of every user."""
+        digest = hashlib.sha256()
+        chosen = [self.protocol, dict(self.facts), self.cut_us, self.end_us]
+        digest.update(json.dumps(chosen).encode())
+        told = self.train.interactions
+        arrays: list[NDArray[Any]] = [told.user_idx, told.item_idx, told.ts]
+        for view, targets in self.targets.items():
+            digest.update(view.encode())
+            allowed = self.rules[view].allowed
+            arrays += [targets.users, targets.indptr, targets.items]
+            arrays += [] if allowed is None else [allowed]
+        if self.history is not None:
+            asked = self.history.interactions
+            arrays += [asked.user_idx, asked.item_idx, asked.ts]
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()[:16]
 
     def sample(self, max_users: int, *, rng: np.random.Generator) -> Split:
-        """Return the split with at most `max_users` test users, drawn uniformly without repeat."""
-        users = self.targets["all"].users
+        """Return the split with at most `max_users` test users, drawn uniformly without repeat.
+
+        All queries of a drawn user stay, so that views which ask of the same user stay comparable.
+        """
+        queries: UserIdx = np.unique(
+            np.concatenate([targets.users for targets in self.targets.values()])
+        )
+        users = queries if self.query_users is None else np.unique(self.query_users[queries])
         if len(users) <= max_users:
             return self
         drawn = rng.choice(users, size=max_users, replace=False)
-        kept = {
-            view: targets.take(np.flatnonzero(np.isin(targets.users, drawn)))
-            for view, targets in self.targets.items()
-        }
+        kept = {}
+        for view, targets in self.targets.items():
+            asked = targets.users if self.query_users is None else self.query_users[targets.users]
+            kept[view] = targets.take(np.flatnonzero(np.isin(asked, drawn)))
         return replace(self, targets=kept, n_drawn_users=max_users)
 
 
@@ -215,7 +289,7 @@ def split_by_time(
     taken, seen = _distinct(wanted, data.n_items), seen_pairs(train)
     is_warm = np.zeros(data.n_items, dtype=np.bool_)
     is_warm[train.interactions.item_idx] = True
-    targets = _views(taken, train, seen, is_warm)
+    targets = views_of(taken, train, seen, is_warm)
     cold = taken.items[~is_warm[taken.items]]
     history_users, test_users = np.unique(seen.rows), targets["all"].users
     counts = SplitCounts(
@@ -254,9 +328,17 @@ def _kinds_in(interactions: Interactions) -> tuple[Kind, ...]:
     return tuple(kind for kind, code in KIND_CODES.items() if code in present)
 
 
-def _views(
+def views_of(
     taken: Pairs, train: Dataset, seen: Pairs, is_warm: NDArray[np.bool_]
 ) -> dict[View, Targets]:
+    """Return the targets of the views in `VIEW_RULES`.
+
+    Args:
+        taken: (query, item) pairs to foresee.
+        train: what is known of the queries, for what they refused.
+        seen: (query, item) pairs had or refused before.
+        is_warm: whether anybody had the item in what models learn from, shape (n_items,).
+    """
     was_seen = seen.contain(taken.rows, taken.items)
     was_had = was_seen
     if train.refusals is not None:

@@ -88,16 +88,25 @@ def _begins_like(wide: TopK, short: TopK, rows: NDArray[np.int64]) -> NDArray[np
 
 
 def _shuffle_ties(ranked: TopK, users: UserIdx, *, seed: int, k: int) -> TopK:
-    run = np.zeros(ranked.items.shape, dtype=np.int32)
-    run[:, 1:] = np.cumsum(ranked.scores[:, 1:] != ranked.scores[:, :-1], axis=1)
-    chance = draws(seed, users[:, None], ranked.items)
-    order = np.lexsort((chance, run), axis=1)[:, :k]
+    """Return the first k of each list, equal scores in random order."""
     items = np.full((len(ranked), k), NO_ITEM, dtype=np.int32)
     scores = np.full((len(ranked), k), -np.inf, dtype=np.float32)
-    items[:, : order.shape[1]] = np.take_along_axis(ranked.items, order, axis=1)
-    scores[:, : order.shape[1]] = np.take_along_axis(ranked.scores, order, axis=1)
+    depth = min(k, ranked.k)
+    items[:, :depth], scores[:, :depth] = ranked.items[:, :depth], ranked.scores[:, :depth]
+    is_listed = ranked.items[:, 1:] != NO_ITEM
+    is_tied = is_listed & (ranked.scores[:, 1:] == ranked.scores[:, :-1])
+    rows = np.flatnonzero(is_tied.any(axis=1))  # few, where scores are numbers and not counts
+    if len(rows):
+        order = _random_order(_take(ranked, rows), users[rows], seed=seed)[:, :depth]
+        items[rows, :depth] = np.take_along_axis(ranked.items[rows], order, axis=1)
     return TopK(items, scores)
 
 
-def _take(ranked: TopK, rows: NDArray[np.bool_]) -> TopK:
+def _random_order(ranked: TopK, users: UserIdx, *, seed: int) -> NDArray[np.int64]:
+    run = np.zeros(ranked.items.shape, dtype=np.int32)
+    run[:, 1:] = np.cumsum(ranked.scores[:, 1:] != ranked.scores[:, :-1], axis=1)
+    return np.lexsort((draws(seed, users[:, None], ranked.items), run), axis=1)
+
+
+def _take(ranked: TopK, rows: NDArray[np.bool_] | NDArray[np.int64]) -> TopK:
     return TopK(ranked.items[rows], ranked.scores[rows])

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.explore.binning import Buckets, bucket_counts, log_spaced
-from endcap.explore.figures import (
+from endcap.explore.overview import require_interactions
+from endcap.figures.plots import (
     ACCENT,
     name_axes,
     new_axes,
@@ -17,8 +18,7 @@ from endcap.explore.figures import (
     short,
     use_log,
 )
-from endcap.explore.overview import require_interactions
-from endcap.explore.wording import counted, number, percent
+from endcap.figures.wording import counted, number, percent
 from endcap.schema.dataset import Dataset
 
 if TYPE_CHECKING:

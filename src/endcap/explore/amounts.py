@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from endcap.explore.binning import Buckets, LogBins, bucket_counts, log_histogram
-from endcap.explore.figures import (
+from endcap.figures.plots import (
     bars,
     filled_steps,
     marker_line,
@@ -17,7 +17,7 @@ from endcap.explore.figures import (
     use_counts,
     use_log,
 )
-from endcap.explore.wording import number, percent
+from endcap.figures.wording import number, percent
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset
 

@@ -26,8 +26,9 @@ from endcap.explore.activity import Activity
 from endcap.explore.binning import Buckets
 from endcap.explore.exploration import Exploration
 from endcap.explore.favourites import Favourites
-from endcap.explore.section import Chapter, Section, Table, table
-from endcap.explore.wording import KIND_NOUNS, WEEKDAYS, date, duration, number, percent
+from endcap.explore.wording import KIND_NOUNS, WEEKDAYS
+from endcap.figures.section import Chapter, Section, Table, table
+from endcap.figures.wording import date, duration, number, percent
 
 
 def chapters(found: Exploration) -> tuple[Chapter, ...]:

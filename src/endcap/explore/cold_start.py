@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.evaluation.pairs import pair_set
-from endcap.explore.figures import sideways_bars
 from endcap.explore.overview import Overview
-from endcap.explore.wording import date, duration, percent
+from endcap.figures.plots import sideways_bars
+from endcap.figures.wording import date, duration, percent
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import SECOND_US
 

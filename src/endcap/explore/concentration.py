@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.metrics import gini
-from endcap.explore.figures import (
+from endcap.evaluation.exposure import gini
+from endcap.explore.overview import require_interactions
+from endcap.figures.plots import (
     ACCENT,
     MUTED,
     SECOND,
@@ -18,8 +19,7 @@ from endcap.explore.figures import (
     new_axes,
     use_percent,
 )
-from endcap.explore.overview import require_interactions
-from endcap.explore.wording import percent
+from endcap.figures.wording import percent
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset
 

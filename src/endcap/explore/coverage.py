@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.explore.clock import day_numbers, weekday_of
-from endcap.explore.figures import INK, name_axes, new_axes, shaded_grid
 from endcap.explore.overview import require_interactions
-from endcap.explore.wording import WEEKDAYS, counted, date, percent
+from endcap.explore.wording import WEEKDAYS
+from endcap.figures.plots import INK, name_axes, new_axes, shaded_grid
+from endcap.figures.wording import counted, date, percent
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import DAY_US
 

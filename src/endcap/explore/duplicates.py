@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from endcap.explore.binning import Buckets, bucket_counts
-from endcap.explore.figures import name_axes, new_axes, paired_bars
 from endcap.explore.overview import require_interactions
-from endcap.explore.wording import counted, duration, percent
+from endcap.figures.plots import name_axes, new_axes, paired_bars
+from endcap.figures.wording import counted, duration, percent
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import SECOND_US

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.explore.figures import sideways_bars
 from endcap.explore.overview import require_interactions
-from endcap.explore.wording import percent
+from endcap.figures.plots import sideways_bars
+from endcap.figures.wording import percent
 from endcap.schema.dataset import Dataset
 
 if TYPE_CHECKING:

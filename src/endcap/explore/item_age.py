@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.explore.figures import name_axes, new_axes, paired_bars
 from endcap.explore.overview import require_interactions
-from endcap.explore.wording import percent
 from endcap.features.popularity import NEVER, first_seen
+from endcap.figures.plots import name_axes, new_axes, paired_bars
+from endcap.figures.wording import percent
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import DAY_US
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from endcap.explore.figures import sideways_bars
-from endcap.explore.wording import KIND_NOUNS, counted, date, noun_of, number, percent
+from endcap.explore.wording import KIND_NOUNS, noun_of
+from endcap.figures.plots import sideways_bars
+from endcap.figures.wording import counted, date, number, percent
 from endcap.ingest.profile import Profile, profile
 from endcap.schema.columns import Kind
 from endcap.schema.dataset import Dataset

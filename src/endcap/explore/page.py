@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
 
 from endcap.explore.chapters import chapters, headlines
 from endcap.explore.exploration import Exploration
-from endcap.explore.inline_svg import inline_svg
-from endcap.explore.section import Section
-from endcap.explore.wording import duration, number, percent
+from endcap.figures.page import fill_page
+from endcap.figures.wording import duration, number, percent
 
 DAY_S = 86_400.0
 TEMPLATE = "page.html"
-STYLE = "page.css"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +37,16 @@ def render_page(found: Exploration, about: About) -> str:
 
     It forbids itself everything but its own style sheet, by a content security policy.
     """
-    style = _text(STYLE)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    environment = Environment(
-        loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    return fill_page(
+        "endcap.explore",
+        TEMPLATE,
+        {
+            "about": about,
+            "facts": _facts(found),
+            "headlines": headlines(found),
+            "chapters": chapters(found),
+        },
     )
-    return environment.get_template(TEMPLATE).render(
-        about=about,
-        style=Markup(style),  # noqa: S704 - our own file
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'",
-        facts=_facts(found),
-        headlines=headlines(found),
-        chapters=chapters(found),
-        draw=_draw,
-    )
-
-
-def _draw(section: Section) -> Markup:
-    if section.plot is None:
-        return Markup()
-    label = f"{section.title}. {section.says}"
-    svg = inline_svg(section.plot(), key=section.key, label=label)
-    return Markup(svg)  # noqa: S704 - escaped by the serialiser
 
 
 def _facts(found: Exploration) -> tuple[tuple[str, str], ...]:
@@ -81,7 +61,3 @@ def _facts(found: Exploration) -> tuple[tuple[str, str], ...]:
         (percent(facts.repeat_share), "are repeats"),
         (f"{found.concentration.gini:.2f}", "Gini of the items"),
     )
-
-
-def _text(name: str) -> str:
-    return files("endcap.explore").joinpath(name).read_text(encoding="utf-8")

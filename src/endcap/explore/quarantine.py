@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from endcap.explore.figures import sideways_bars
-from endcap.explore.wording import counted, percent
+from endcap.figures.plots import sideways_bars
+from endcap.figures.wording import counted, percent
 from endcap.ingest.manifest import Manifest
 
 if TYPE_CHECKING:

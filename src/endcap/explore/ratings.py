@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.explore.figures import bars, filled_steps, marker_line, name_axes, new_axes, use_counts
-from endcap.explore.wording import number, percent
+from endcap.figures.plots import bars, filled_steps, marker_line, name_axes, new_axes, use_counts
+from endcap.figures.wording import number, percent
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset
 

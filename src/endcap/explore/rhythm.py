@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.explore.clock import day_numbers, has_time_of_day, hour_of, weekday_of
-from endcap.explore.figures import INK, bars, name_axes, new_axes, shaded_grid
 from endcap.explore.overview import require_interactions
-from endcap.explore.wording import WEEKDAYS, listed, percent
+from endcap.explore.wording import WEEKDAYS
+from endcap.figures.plots import INK, bars, name_axes, new_axes, shaded_grid
+from endcap.figures.wording import listed, percent
 from endcap.schema.dataset import Dataset
 
 if TYPE_CHECKING:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from endcap.explore.binning import Buckets, LogBins, bucket_counts, log_histogram
 from endcap.explore.clock import has_time_of_day
-from endcap.explore.figures import (
+from endcap.explore.overview import require_interactions
+from endcap.features.sessions import SESSION_GAP_S, session_ids
+from endcap.figures.plots import (
     bars,
     filled_steps,
     marker_line,
@@ -22,9 +24,7 @@ from endcap.explore.figures import (
     use_counts,
     use_time,
 )
-from endcap.explore.overview import require_interactions
-from endcap.explore.wording import counted, duration, number, percent
-from endcap.features.sessions import SESSION_GAP_S, session_ids
+from endcap.figures.wording import counted, duration, number, percent
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import SECOND_US
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from endcap.explore.activity import FEW, Activity
 from endcap.explore.chapters import chapters
 from endcap.explore.exploration import Exploration
-from endcap.explore.wording import date, number, percent
+from endcap.figures.wording import date, number, percent
 
 WIDTH = 110
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.explore.clock import day_numbers, weekday_of
-from endcap.explore.figures import filled_steps, name_axes, new_axes, use_counts
 from endcap.explore.overview import require_interactions
-from endcap.explore.wording import date, number
+from endcap.figures.plots import filled_steps, name_axes, new_axes, use_counts
+from endcap.figures.wording import date, number
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import DAY_US
 

@@ -29,6 +29,7 @@ __all__ = [
     "read_ids",
     "read_manifest",
     "read_relations",
+    "read_user_attributes",
 ]
 
 READ_INTERACTIONS = """
@@ -61,6 +62,7 @@ READ_RELATIONS = """
     FROM read_parquet(?) AS relations JOIN read_parquet(?) AS items ON related_id = item_id
     WHERE relation = ? ORDER BY ALL
 """
+READ_USERS = "SELECT * EXCLUDE (user_idx) FROM read_parquet(?) ORDER BY user_idx"
 READ_USER_IDS = "SELECT user_id FROM read_parquet(?) ORDER BY user_idx"
 READ_ITEM_IDS = "SELECT item_id FROM read_parquet(?) ORDER BY item_idx"
 
@@ -192,6 +194,23 @@ def read_ids(path: Path) -> Ids:
             users=IdMap([row[0] for row in db.execute(READ_USER_IDS, [str(users)]).fetchall()]),
             items=IdMap([row[0] for row in db.execute(READ_ITEM_IDS, [str(items)]).fetchall()]),
         )
+
+
+def read_user_attributes(path: Path) -> dict[str, list[str | None]]:
+    """Return what is known of each user, by attribute, in the order of the indices.
+
+    As text, None where unknown; empty when the snapshot knows nothing but ids.
+    """
+    file = verify(path, read_manifest(path), "users.parquet")
+    with connect(path) as db:
+        result = db.execute(READ_USERS, [str(file)])
+        names = [column[0] for column in result.description or ()]
+        rows = result.fetchall()
+    return {
+        name: [None if row[place] is None else str(row[place]) for row in rows]
+        for place, name in enumerate(names)
+        if name != "user_id"
+    }
 
 
 def _plain(column: Any) -> NDArray[Any]:

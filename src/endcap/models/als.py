@@ -6,6 +6,7 @@ serving uses too.
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import Self
 
@@ -14,15 +15,18 @@ from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from endcap.features.fold_in import als_confidence, als_user_vector, item_gram
-from endcap.features.history import History, history_of
+from endcap.features.history import History, UserHistory, history_of
 from endcap.features.popularity import decayed_counts
+from endcap.models.histories import known_history, take_users
 from endcap.models.ranking import rank_beneath
+from endcap.models.reasons import als_parts, popular_reason, strongest_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
+from endcap.models.threads import one_blas_thread
 from endcap.models.vectors import VectorRanking, nearest
 from endcap.schema.dataset import Dataset
+from endcap.schema.protocols import Reason
 from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
 from endcap.telemetry import track
 
@@ -57,6 +61,7 @@ class ALS:
     history_: what each user had.
     now_us_: the end of the data, from which ages are counted.
     beneath_: the order of all items by popularity, as scores below 0.
+    gram_, ranking_: what follows from the factors.
     """
 
     def __init__(self, config: ALSConfig | None = None) -> None:
@@ -66,6 +71,8 @@ class ALS:
     history_: History
     now_us_: int
     beneath_: Scores
+    gram_: NDArray[np.float64]
+    ranking_: VectorRanking
 
     def fit(self, data: Dataset, *, rng: np.random.Generator) -> Self:
         """Train the item factors.
@@ -88,7 +95,7 @@ class ALS:
             (self._confidence(self.history_), self.history_.items, self.history_.indptr),
             shape=(data.n_users, data.n_items),
         )
-        self.item_factors_ = self._train(confidence, seed=int(rng.integers(2**31)))
+        self._prepare(self._train(confidence, seed=int(rng.integers(2**31))))
         return self
 
     def recommend(
@@ -102,8 +109,8 @@ class ALS:
             NotFittedError: fit was not called.
         """
         require_fitted(self, "item_factors_")
-        return VectorRanking(self.item_factors_, self.beneath_).rank(
-            self.user_vectors,
+        return self.ranking_.rank(
+            self._fold_in,
             users,
             k,
             history=self.history_,
@@ -114,22 +121,55 @@ class ALS:
     def user_vectors(self, users: UserIdx) -> NDArray[np.float32]:
         """Return the folded-in vector of each user, shape (n_users, d); zeros without history."""
         require_fitted(self, "item_factors_")
-        gram = item_gram(self.item_factors_)
-        confidence = self._confidence(self.history_)
-        vectors = np.zeros((len(users), self.item_factors_.shape[1]), dtype=np.float32)
-        # Thousands of tiny systems: waking threads for each costs ten times what it saves.
-        with threadpool_limits(1, "blas"):
-            for row, user in enumerate(users.tolist()):
-                part = self.history_.part(user)
-                if part.start < part.stop:
-                    rows = self.item_factors_[self.history_.items[part]]
-                    vectors[row] = als_user_vector(rows, confidence[part], gram, self.config.reg)
-        return vectors
+        return self._fold_in(take_users(self.history_, np.asarray(users, dtype=np.int32)))
 
     def similar_items(self, items: ItemIdx, k: int) -> TopK:
         """Return the k items whose factors have the largest cosine with each item's."""
         require_fitted(self, "item_factors_")
         return nearest(self.item_factors_, items, k)
+
+    def with_history(self, data: Dataset) -> Self:
+        """Return the same item factors, for the users of `data`, seen from its end.
+
+        Their vectors are folded in, as those of the fitted data are.
+        """
+        require_fitted(self, "item_factors_")
+        other = copy(self)
+        other.history_ = known_history(data, n_items=len(self.item_factors_))
+        other.now_us_ = data.end_us
+        return other
+
+    def score(self, users: UserIdx) -> Scores:
+        """Return the inner products of `recommend` for all items, shape (n_users, n_items)."""
+        require_fitted(self, "item_factors_")
+        return self.ranking_.score(self._fold_in, users, history=self.history_)
+
+    def explain(self, user: int, items: ItemIdx) -> list[Reason]:
+        """Return the item of the history that adds most to each score.
+
+        The amount is its share of all that is added. Without a history, or for an item without
+        factors, it is the item's place in the order of popularity, in [0, 1).
+
+        Raises:
+            NotFittedError: fit was not called.
+
+        Source: Hu, Koren, Volinsky 2008, section 5.
+        """
+        require_fitted(self, "item_factors_")
+        row = self.history_.row(user)
+        parts = als_parts(
+            self.item_factors_[items],
+            self.item_factors_[row.items],
+            self._confidence(row),
+            self.gram_,
+            self.config.reg,
+        )
+        return [
+            strongest_reason(row.items, of_item)
+            if of_item.any()
+            else popular_reason(self.beneath_, item)
+            for item, of_item in zip(items.tolist(), parts, strict=True)
+        ]
 
     def save(self, folder: Path) -> None:
         """Write factors, histories and settings into the folder."""
@@ -148,13 +188,32 @@ class ALS:
         """Return the model that `save` wrote."""
         config, arrays, numbers = load_state(folder, model=cls.__name__, config=ALSConfig)
         model = cls(config)
-        model.item_factors_ = arrays["item_factors"]
         model.beneath_ = arrays["beneath"]
         model.now_us_ = numbers["now_us"]
         model.history_ = saved_history(arrays)
+        model._prepare(arrays["item_factors"])
         return model
 
-    def _confidence(self, history: History) -> NDArray[np.float32]:
+    def _prepare(self, item_factors: NDArray[np.float32]) -> None:
+        """Keep the factors, and what follows from them alone."""
+        self.item_factors_ = item_factors
+        self.gram_ = item_gram(item_factors)
+        self.ranking_ = VectorRanking(item_factors, self.beneath_)
+
+    def _fold_in(self, asked: History) -> NDArray[np.float32]:
+        confidence = self._confidence(asked)
+        vectors = np.zeros((asked.n_users, self.item_factors_.shape[1]), dtype=np.float32)
+        with one_blas_thread():
+            for row in range(asked.n_users):
+                part = asked.part(row)
+                if part.start < part.stop:
+                    rows = self.item_factors_[asked.items[part]]
+                    vectors[row] = als_user_vector(
+                        rows, confidence[part], self.gram_, self.config.reg
+                    )
+        return vectors
+
+    def _confidence(self, history: History | UserHistory) -> NDArray[np.float32]:
         return als_confidence(
             history,
             now_us=self.now_us_,
@@ -165,7 +224,7 @@ class ALS:
     def _train(self, confidence: sparse.csr_matrix, *, seed: int) -> NDArray[np.float32]:
         # The library's threads split the users; more of them inside BLAS only get in their way,
         # and it warns about them.
-        with threadpool_limits(1, "blas"), track("als", self.config.iterations) as task:
+        with one_blas_thread(), track("als", self.config.iterations) as task:
             trainer = AlternatingLeastSquares(
                 factors=self.config.embedding_size,
                 regularization=self.config.reg,

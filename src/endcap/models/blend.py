@@ -5,14 +5,17 @@ It learns nothing itself; the weights are settings of training.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from endcap.features.fusion import fuse_ranks
+from endcap.features.fusion import RRF_K, fuse_ranks
+from endcap.schema.dataset import Dataset
 from endcap.schema.errors import SettingsError
-from endcap.schema.protocols import Recommender
-from endcap.schema.types import NO_ITEM, ItemIdx, TopK, UserIdx
+from endcap.schema.protocols import Explains, Reason, Recommender, ScoresItems, TakesHistory
+from endcap.schema.types import NO_ITEM, ItemIdx, Scores, TopK, UserIdx
 
 DEPTH = 120
 """How deep each list goes into the fusion; the page retrieves as many."""
@@ -20,6 +23,8 @@ DEPTH = 120
 
 class Blend:
     """Weighted reciprocal-rank fusion of models that are fitted already.
+
+    What it can do besides recommending, it can do where all of its members can.
 
     Args:
         members: by name.
@@ -62,3 +67,73 @@ class Blend:
             items[row, :n_found] = fused.items[:n_found]
             scores[row, :n_found] = fused.scores[:n_found]
         return TopK(items, scores)
+
+    def with_history(self, data: Dataset) -> Self:
+        """Return the same blend of the members, each with the history.
+
+        Raises:
+            SettingsError: a member cannot be asked about other users.
+        """
+        members = {
+            name: model.with_history(data)
+            for name, (model, _) in self._members.items()
+            if isinstance(model, TakesHistory)
+        }
+        self._require_all(members, "be asked about other users")
+        return type(self)(members, {name: weight for name, (_, weight) in self._members.items()})
+
+    def score(self, users: UserIdx) -> Scores:
+        """Return the fused scores of all items, each from its places in the members' full orders.
+
+        They rank as `recommend` does for the whole catalogue. A shorter list of `recommend` takes
+        no notice of what its members place beyond 120 (or k), so it may differ further down.
+
+        Raises:
+            SettingsError: a member does not score all items.
+
+        Cost: one sort of the catalogue a member and user.
+        """
+        return np.asarray(self._parts(users).sum(axis=0), dtype=np.float32)
+
+    def explain(self, user: int, items: ItemIdx) -> list[Reason]:
+        """Return the reason of the member that gives most of each score; of equals the first one.
+
+        Raises:
+            SettingsError: a member does not score all items, or cannot explain itself.
+        """
+        parts = self._parts(np.array([user], dtype=np.int32))[:, 0, :]
+        told = {
+            name: model.explain(user, items)
+            for name, (model, _) in self._members.items()
+            if isinstance(model, Explains)
+        }
+        self._require_all(told, "explain itself")
+        strongest = parts[:, items].argmax(axis=0)
+        by_number = list(told.values())
+        return [by_number[number][place] for place, number in enumerate(strongest.tolist())]
+
+    def _parts(self, users: UserIdx) -> NDArray[np.float64]:
+        """Return what each member gives each item, shape (n_members, n_users, n_items)."""
+        scores = {
+            name: model.score(users)
+            for name, (model, _) in self._members.items()
+            if isinstance(model, ScoresItems)
+        }
+        self._require_all(scores, "score all items")
+        return np.stack([self._by_place(name, of_member) for name, of_member in scores.items()])
+
+    def _by_place(self, name: str, scores: Scores) -> NDArray[np.float64]:
+        # Equal scores keep the order of the items, as in every list.
+        order = np.argsort(-scores, axis=1, kind="stable")
+        places = np.empty_like(order)
+        np.put_along_axis(places, order, np.arange(scores.shape[1])[np.newaxis], axis=1)
+        return np.asarray(self._members[name][1] / (RRF_K + 1.0 + places))
+
+    def _require_all(self, able: Collection[str], what: str) -> None:
+        unable = [name for name in self._members if name not in able]
+        if unable:
+            raise SettingsError(
+                f"a blend can {what} where all of its members can; {', '.join(unable)} cannot",
+                where="training.blend_weights",
+                mend="Give them a weight of 0",
+            )

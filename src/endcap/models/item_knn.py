@@ -6,6 +6,7 @@ serving uses too.
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import Self
 
@@ -13,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from endcap.features.history import History, history_of, seed_weights
+from endcap.features.history import History, UserHistory, history_of, seed_weights
 from endcap.features.neighbours import score_neighbours
 from endcap.features.popularity import decayed_counts
 from endcap.models.cooccurrence import nearest_items
-from endcap.models.ranking import rank_beneath, rank_users
+from endcap.models.histories import known_history
+from endcap.models.ranking import rank_beneath, rank_users, score_all
+from endcap.models.reasons import popular_reason, strongest_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
 from endcap.schema.dataset import Dataset
+from endcap.schema.protocols import Reason
 from endcap.schema.types import NO_ITEM, ItemIdx, Scores, TopK, UserIdx
 
 
@@ -112,31 +116,12 @@ class ItemKNN:
             NotFittedError: fit was not called.
         """
         require_fitted(self, "neighbour_items_")
-        n_items = len(self.neighbour_items_)
-        weights = seed_weights(
-            self.history_, now_us=self.now_us_, half_life_days=self.config.half_life_days
-        )
-
-        def score_users(block: UserIdx) -> Scores:
-            scores = np.empty((len(block), n_items), dtype=np.float32)
-            for row, user in enumerate(block.tolist()):
-                part = self.history_.part(user)
-                near = score_neighbours(
-                    self.history_.items[part],
-                    weights[part],
-                    self.neighbour_items_,
-                    self.neighbour_sims_,
-                    n_items,
-                )
-                scores[row] = np.where(near > 0, near, self.beneath_)
-            return scores
-
         return rank_users(
-            score_users,
+            self._score,
             users,
             k,
             history=self.history_,
-            n_items=n_items,
+            n_items=len(self.neighbour_items_),
             exclude_seen=exclude_seen,
             allowed=allowed,
         )
@@ -151,6 +136,45 @@ class ItemKNN:
         sims[:, :depth] = self.neighbour_sims_[items, :depth]
         sims[found == NO_ITEM] = -np.inf
         return TopK(found, sims)
+
+    def with_history(self, data: Dataset) -> Self:
+        """Return the same neighbours, for the users of `data`, seen from its end."""
+        require_fitted(self, "neighbour_items_")
+        other = copy(self)
+        other.history_ = known_history(data, n_items=len(self.neighbour_items_))
+        other.now_us_ = data.end_us
+        return other
+
+    def score(self, users: UserIdx) -> Scores:
+        """Return the scores of `recommend` for all items, shape (n_users, n_items)."""
+        require_fitted(self, "neighbour_items_")
+        return score_all(
+            self._score, users, history=self.history_, n_items=len(self.neighbour_items_)
+        )
+
+    def explain(self, user: int, items: ItemIdx) -> list[Reason]:
+        """Return the item of the history that gives most of each score, and its share of it.
+
+        For an item near to nothing the user had, the amount is its place in the order of
+        popularity, in [0, 1).
+
+        Raises:
+            NotFittedError: fit was not called.
+        """
+        require_fitted(self, "neighbour_items_")
+        row = self.history_.row(user)
+        near, sims = self.neighbour_items_[row.items], self.neighbour_sims_[row.items]
+        amounts = sims * self._seed_weights(row)[:, np.newaxis]
+        reasons = []
+        for item in items.tolist():
+            parts = np.where(near == item, amounts, 0).sum(axis=1)
+            speaks = len(row) > 0 and parts.max() > 0
+            reasons.append(
+                strongest_reason(row.items, parts)
+                if speaks
+                else popular_reason(self.beneath_, item)
+            )
+        return reasons
 
     def save(self, folder: Path) -> None:
         """Write neighbours, histories and settings into the folder."""
@@ -179,3 +203,19 @@ class ItemKNN:
         model.now_us_ = numbers["now_us"]
         model.history_ = saved_history(arrays)
         return model
+
+    def _score(self, asked: History, out: Scores) -> None:
+        weights = self._seed_weights(asked)
+        for row in range(asked.n_users):
+            part = asked.part(row)
+            near = score_neighbours(
+                asked.items[part],
+                weights[part],
+                self.neighbour_items_,
+                self.neighbour_sims_,
+                out.shape[1],
+            )
+            out[row] = np.where(near > 0, near, self.beneath_)
+
+    def _seed_weights(self, history: History | UserHistory) -> NDArray[np.float32]:
+        return seed_weights(history, now_us=self.now_us_, half_life_days=self.config.half_life_days)

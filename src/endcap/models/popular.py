@@ -5,6 +5,7 @@ The same list for all; `trending.py` is the same with a short memory.
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import Self
 
@@ -14,10 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from endcap.features.history import History, history_of
 from endcap.features.popularity import decayed_counts
-from endcap.models.ranking import rank_by_counts
+from endcap.models.histories import known_history
+from endcap.models.ranking import counted, rank_by_counts, score_all
+from endcap.models.reasons import NO_REASON
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
 from endcap.schema.dataset import Dataset
-from endcap.schema.types import ItemIdx, TopK, UserIdx
+from endcap.schema.protocols import Reason, ReasonKind
+from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
 
 
 class PopularConfig(BaseModel):
@@ -41,6 +45,7 @@ class Popular:
     """
 
     Config: type[PopularConfig] = PopularConfig
+    reason: ReasonKind = "popular"
 
     def __init__(self, config: PopularConfig | None = None) -> None:
         self.config = config or self.Config()
@@ -82,6 +87,30 @@ class Popular:
             exclude_seen=exclude_seen,
             allowed=allowed,
         )
+
+    def with_history(self, data: Dataset) -> Self:
+        """Return the same counts, from which the users of `data` are not shown what they had."""
+        require_fitted(self, "counts_")
+        other = copy(self)
+        other.history_ = known_history(data, n_items=len(self.counts_))
+        return other
+
+    def score(self, users: UserIdx) -> Scores:
+        """Return the counts, the same for every user, shape (n_users, n_items)."""
+        require_fitted(self, "counts_")
+        return score_all(
+            counted(self.counts_), users, history=self.history_, n_items=len(self.counts_)
+        )
+
+    def explain(self, user: int, items: ItemIdx) -> list[Reason]:
+        """Return that the items are taken; the amount is the decayed count, `none` where it is 0.
+
+        Raises:
+            NotFittedError: fit was not called.
+        """
+        require_fitted(self, "counts_")
+        amounts = self.counts_[items].tolist()
+        return [Reason(self.reason, None, amount) if amount else NO_REASON for amount in amounts]
 
     def save(self, folder: Path) -> None:
         """Write counts, history and settings into the folder."""

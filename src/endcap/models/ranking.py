@@ -12,16 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.features.history import History
-from endcap.schema.types import NO_ITEM, ItemIdx, Scores, TopK, UserIdx, top_k
+from endcap.models.histories import entry_rows, take_users
+from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx, top_k
 
 MAX_USERS = 256
 MAX_BLOCK_BYTES = 128 << 20
 
-ScoreUsers: TypeAlias = Callable[[UserIdx], Scores]
-"""Scores all items for some users: a new float32 array of shape (n_users, n_items)."""
-
-ScorePairs: TypeAlias = Callable[[UserIdx, ItemIdx], Scores]
-"""Scores a few items, shape (n_users, n), for each of some users; under a -1 anything will do."""
+ScoreUsers: TypeAlias = Callable[[History, Scores], None]
+"""Writes the scores of all items, for each user of a history, into (n_users, n_items)."""
 
 
 def rank_users(
@@ -33,7 +31,6 @@ def rank_users(
     n_items: int,
     exclude_seen: bool,
     allowed: ItemIdx | None,
-    score_pairs: ScorePairs | None = None,
 ) -> TopK:
     """Return the k best items of each user, shape (n_users, k), padded.
 
@@ -45,36 +42,77 @@ def rank_users(
         n_items: size of the catalogue.
         exclude_seen: whether items of the history are left out.
         allowed: the items that may be shown; all when None.
-        score_pairs: scores the finalists anew where `score_users` depends, by rounding, on which
-            users are asked for together, as a matrix product does. A user then gets the same list
-            alone as among others.
 
     Cost: 4 bytes a score, for at most 256 users and about 128 MiB at a time.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
+    users = checked_users(users, k)
+    forbidden = forbidden_items(allowed, n_items)
+    parts = [empty_lists(k)]
+    n_rows = rows_at_a_time(n_items)
+    buffer = np.empty((min(n_rows, len(users)), n_items), dtype=np.float32)
+    for start in range(0, len(users), n_rows):
+        asked = take_users(history, users[start : start + n_rows])
+        scores = buffer[: asked.n_users]
+        score_users(asked, scores)
+        hide(scores, asked, exclude_seen=exclude_seen, forbidden=forbidden)
+        parts.append(top_k(scores, k))
+    return concatenate(parts)
+
+
+def score_all(score_users: ScoreUsers, users: UserIdx, *, history: History, n_items: int) -> Scores:
+    """Return the scores of all items for each user, shape (n_users, n_items); hides nothing."""
     users = np.asarray(users, dtype=np.int32)
-    forbidden = None
-    if allowed is not None:
-        forbidden = np.ones(n_items, dtype=np.bool_)
-        forbidden[allowed] = False
-    parts = [top_k(np.empty((0, n_items), dtype=np.float32), k)]
+    scores = np.empty((len(users), n_items), dtype=np.float32)
     n_rows = rows_at_a_time(n_items)
     for start in range(0, len(users), n_rows):
-        block = users[start : start + n_rows]
-        scores = score_users(block)
-        if forbidden is not None:
-            scores[:, forbidden] = -np.inf
-        hidden_from = history.seen_by if exclude_seen else history.refused_by
-        if exclude_seen or history.refused is not None:
-            for row, user in enumerate(block.tolist()):
-                scores[row, hidden_from(user)] = -np.inf
-        if score_pairs is None:
-            parts.append(top_k(scores, k))
-        else:
-            finalists = top_k(scores, 2 * k + 50).items
-            parts.append(rank_finalists(score_pairs(block, finalists), finalists, k))
-    return concatenate(parts)
+        block = slice(start, start + n_rows)
+        score_users(take_users(history, users[block]), scores[block])
+    return scores
+
+
+def hide(
+    scores: Scores, asked: History, *, exclude_seen: bool, forbidden: NDArray[np.bool_] | None
+) -> None:
+    """Set the scores of what may not be shown to -inf.
+
+    Args:
+        scores: shape (n_users, n_items); changed in place.
+        asked: the histories of these users. What a user refused is always hidden.
+        exclude_seen: whether what a user had is hidden as well.
+        forbidden: which items nobody may be shown, shape (n_items,).
+    """
+    if forbidden is not None:
+        scores[:, forbidden] = -np.inf
+    if exclude_seen:
+        scores[entry_rows(asked.indptr), asked.items] = -np.inf
+    if asked.refused is not None:
+        scores[entry_rows(asked.refused.indptr), asked.refused.items] = -np.inf
+
+
+def checked_users(users: UserIdx, k: int) -> UserIdx:
+    """Return the users as int32; raise `ValueError` where no list could be long enough."""
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    return np.asarray(users, dtype=np.int32)
+
+
+def forbidden_items(allowed: ItemIdx | None, n_items: int) -> NDArray[np.bool_] | None:
+    """Return which items may not be shown, shape (n_items,); None where all may."""
+    if allowed is None:
+        return None
+    forbidden = np.ones(n_items, dtype=np.bool_)
+    forbidden[allowed] = False
+    return forbidden
+
+
+def counted(counts: NDArray[np.float64]) -> ScoreUsers:
+    """Return the scoring by which an item is worth its count, whoever asks."""
+    scores = counts.astype(np.float32)
+
+    def score_users(_asked: History, out: Scores) -> None:
+        out[:] = scores
+
+    return score_users
 
 
 def rank_by_counts(
@@ -91,40 +129,25 @@ def rank_by_counts(
     The score of an item is its count, from an array of shape (n_items,); the other arguments are
     those of `rank_users`.
     """
-    scores = counts.astype(np.float32)
-
-    def score_users(block: UserIdx) -> Scores:
-        return np.tile(scores, (len(block), 1))
-
     return rank_users(
-        score_users,
+        counted(counts),
         users,
         k,
         history=history,
-        n_items=len(scores),
+        n_items=len(counts),
         exclude_seen=exclude_seen,
         allowed=allowed,
-    )
-
-
-def rank_finalists(scores: Scores, finalists: ItemIdx, k: int) -> TopK:
-    """Return the k best of a few items a row by their scores; ties go to the smaller item.
-
-    Args:
-        scores: shape (n_rows, n_finalists).
-        finalists: the same shape, -1 padded.
-        k: list length, at most n_finalists.
-    """
-    scores = np.where(finalists == NO_ITEM, np.float32(-np.inf), scores)
-    order = np.lexsort((finalists, -scores), axis=1)[:, :k]
-    return TopK(
-        np.take_along_axis(finalists, order, axis=1), np.take_along_axis(scores, order, axis=1)
     )
 
 
 def rows_at_a_time(n_items: int) -> int:
     """Return for how many users the scores of all items fit into one block of memory."""
     return max(1, min(MAX_USERS, MAX_BLOCK_BYTES // (4 * max(n_items, 1))))
+
+
+def empty_lists(k: int) -> TopK:
+    """Return no lists, of length k."""
+    return TopK(np.empty((0, k), dtype=np.int32), np.empty((0, k), dtype=np.float32))
 
 
 def concatenate(parts: list[TopK]) -> TopK:

@@ -5,6 +5,7 @@ New items come last, by popularity: discovery is for the other models.
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import Self
 
@@ -14,9 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from endcap.features.history import History, history_of
 from endcap.features.popularity import decayed_counts
 from endcap.features.repeat import repeat_scores
-from endcap.models.ranking import rank_beneath, rank_users
+from endcap.models.histories import entry_rows, known_history
+from endcap.models.ranking import rank_beneath, rank_users, score_all
+from endcap.models.reasons import popular_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
 from endcap.schema.dataset import Dataset
+from endcap.schema.protocols import Reason
 from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
 
 
@@ -78,22 +82,8 @@ class Repeat:
             NotFittedError: fit was not called.
         """
         require_fitted(self, "history_")
-        own = repeat_scores(
-            self.history_,
-            now_us=self.now_us_,
-            half_life_days=self.config.half_life_days,
-            frequency_power=self.config.frequency_power,
-        )
-
-        def score_users(block: UserIdx) -> Scores:
-            scores = np.tile(self.beneath_, (len(block), 1))
-            for row, user in enumerate(block.tolist()):
-                part = self.history_.part(user)
-                scores[row, self.history_.items[part]] = own[part]
-            return scores
-
         return rank_users(
-            score_users,
+            self._score,
             users,
             k,
             history=self.history_,
@@ -101,6 +91,38 @@ class Repeat:
             exclude_seen=exclude_seen,
             allowed=allowed,
         )
+
+    def with_history(self, data: Dataset) -> Self:
+        """Return the same rule, for the users of `data`, seen from its end."""
+        require_fitted(self, "history_")
+        other = copy(self)
+        other.history_ = known_history(data, n_items=len(self.beneath_))
+        other.now_us_ = data.end_us
+        return other
+
+    def score(self, users: UserIdx) -> Scores:
+        """Return the scores of `recommend` for all items, shape (n_users, n_items)."""
+        require_fitted(self, "history_")
+        return score_all(self._score, users, history=self.history_, n_items=len(self.beneath_))
+
+    def explain(self, user: int, items: ItemIdx) -> list[Reason]:
+        """Return how often the user had each item (the sum of the weights), or how popular it is.
+
+        For an item the user never had the amount is its place in the order of popularity, in
+        [0, 1).
+
+        Raises:
+            NotFittedError: fit was not called.
+        """
+        require_fitted(self, "history_")
+        row = self.history_.row(user)
+        had = dict(zip(row.items.tolist(), row.counts.tolist(), strict=True))
+        return [
+            Reason("had_before", item, had[item])
+            if item in had
+            else popular_reason(self.beneath_, item)
+            for item in items.tolist()
+        ]
 
     def save(self, folder: Path) -> None:
         """Write histories, popularity and settings into the folder."""
@@ -123,3 +145,12 @@ class Repeat:
         model.now_us_ = numbers["now_us"]
         model.history_ = saved_history(arrays)
         return model
+
+    def _score(self, asked: History, out: Scores) -> None:
+        out[:] = self.beneath_
+        out[entry_rows(asked.indptr), asked.items] = repeat_scores(
+            asked,
+            now_us=self.now_us_,
+            half_life_days=self.config.half_life_days,
+            frequency_power=self.config.frequency_power,
+        )

@@ -59,6 +59,21 @@ class ServedUserTower(nn.Module):
             )
         return cast("NDArray[np.float32]", made[0].numpy())
 
+    def vectors_without_one(
+        self, history_vectors: NDArray[np.float32], history_weights: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the vectors of one user without each item of the history in turn.
+
+        Row i, shape (d,), is what the user would be without item i; shape (length, d) in all.
+        """
+        length = len(history_weights)
+        weights = np.tile(history_weights, (length, 1))
+        np.fill_diagonal(weights, 0)
+        vectors = torch.from_numpy(history_vectors).expand(length, -1, -1)
+        with torch.inference_mode():
+            made = self(vectors, torch.from_numpy(weights))
+        return cast("NDArray[np.float32]", made.numpy())
+
 
 def export_onnx(tower: ServedUserTower, path: Path, *, embedding_size: int) -> None:
     """Write the tower as one ONNX file; see `TwoTower.export_user_tower` for its inputs.

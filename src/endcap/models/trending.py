@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from endcap.models.popular import Popular, PopularConfig
+from endcap.schema.protocols import ReasonKind
 
 
 class TrendingConfig(PopularConfig):
@@ -20,3 +21,4 @@ class Trending(Popular):
     """Ranks items by a quickly decayed count of their interactions, the same for every user."""
 
     Config = TrendingConfig
+    reason: ReasonKind = "trending"

@@ -7,6 +7,7 @@
     ├── BundleError       a bundle is missing, corrupt or of another format        exit 5
     ├── StoreError        a back end is unknown, unreachable or lacks its client   exit 6
     ├── ContractError     a snapshot breaks the data contract it is held to        exit 7
+    ├── GateError         a candidate did not pass the gate                        exit 8
     ├── EventError        an event is malformed; names the field                   exit 3
     ├── NotFittedError    a model was asked before it was fitted                   exit 1
     └── RankingError      a model returned lists that break its promise            exit 1
@@ -75,6 +76,12 @@ class ContractError(EndcapError):
     """A snapshot breaks the data contract that it is held to, so it is not put to use."""
 
     exit_code = 7
+
+
+class GateError(EndcapError):
+    """A candidate did not pass the gate, so it should not take the place of the live model."""
+
+    exit_code = 8
 
 
 class EventError(EndcapError):

@@ -6,14 +6,15 @@ Serving awaits its stores, so they are async; training and scoring are sync. Nev
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endcap.schema.dataset import Dataset
-from endcap.schema.types import ItemIdx, TopK, UserIdx
+from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
 
 Row: TypeAlias = Mapping[str, Any]
 """One record of a store: JSON values under text keys."""
@@ -57,6 +58,69 @@ class Persistent(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Return the model that `save` wrote; it recommends exactly the same."""
+        ...
+
+
+@runtime_checkable
+class TakesHistory(Protocol):
+    """A model that can be asked about other users than those it was fitted on."""
+
+    def with_history(self, data: Dataset) -> Self:
+        """Return a model that has learnt the same, but knows the users of `data` and no others.
+
+        What they did decides their lists and what counts as seen; ages are counted from the end of
+        `data`. `fit(d).with_history(d)` recommends exactly what `fit(d)` does. The model itself is
+        left as it was.
+
+        Args:
+            data: prepared (weighed, refusals told apart) as what the model was fitted on. Its items
+                are those of the fitted data; what lies beyond them is unknown and ignored.
+        """
+        ...
+
+
+@runtime_checkable
+class ScoresItems(Protocol):
+    """A model whose opinion of every item can be seen, not only the best of them."""
+
+    def score(self, users: UserIdx) -> Scores:
+        """Return the scores of all items, float32, shape (n_users, n_items), all finite.
+
+        Seen and refused items are scored as well. Where both are wanted, ranking by these scores
+        gives the list of `recommend`, but for pairs whose scores differ by rounding only.
+
+        Cost: 4 bytes a score, all at once: ask for a few users at a time.
+        """
+        ...
+
+
+ReasonKind: TypeAlias = Literal[
+    "because_of", "popular", "trending", "had_before", "similar_taste", "none"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a model shows an item to a user.
+
+    kind: `because_of` an item that the user had; `had_before` itself; `similar_taste` where no
+        single item of the history speaks for it; `popular` or `trending` where the user's history
+        plays no part; `none` where nothing speaks for it.
+    item: the item of the history that speaks most for it; None where there is none.
+    amount: how much, at least 0, in the model's own terms; each model's `explain` says which.
+    """
+
+    kind: ReasonKind
+    item: int | None
+    amount: float
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A model that can say what its lists rest on."""
+
+    def explain(self, user: int, items: ItemIdx) -> list[Reason]:
+        """Return one reason for each of the items, in their order; whether listed or not."""
         ...
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from endcap.evaluation.protocols.config import Choices, Part, ProtocolConfig
+from endcap.evaluation.split import TEMPORAL
 from endcap.schema.columns import Kind
 
 BLEND_WEIGHTS = {"item_knn": 1.0, "als": 1.0, "two_tower": 1.0}
@@ -49,3 +51,28 @@ class TrainingConfig(BaseModel):
             known = ", ".join(BLEND_WEIGHTS)
             raise ValueError(f"no source is called {', '.join(unknown)}; known: {known}")
         return {name: weights.get(name, 0.0) for name in BLEND_WEIGHTS}
+
+
+class EvaluationConfig(Choices):
+    """What an evaluation asks, besides the windows and the list length of `TrainingConfig`."""
+
+    protocol: str = Field(
+        TEMPORAL, description="The question; see docs/guide/protocols.md for all of them."
+    )
+    n_seeds: int = Field(
+        1, ge=1, le=100, description="How often each model is fitted, each time with another seed."
+    )
+    exact_auc: bool = Field(
+        True, description="Score the whole catalogue for the AUC; without, it is not reported."
+    )
+
+    def choices(self, config: TrainingConfig, *, on: Part) -> ProtocolConfig:
+        """Return what the protocols choose, with the windows and the seed of training."""
+        chosen = {name: getattr(self, name) for name in Choices.model_fields}
+        return ProtocolConfig(
+            **chosen,
+            on=on,
+            seed=config.seed,
+            test_days=config.test_days,
+            validation_days=config.test_days,
+        )

@@ -1,6 +1,6 @@
 """Fit models on the past of a data set and measure them on its future.
 
-The protocol is `evaluation/evaluate.py`'s; this file only supplies the fitted models.
+The protocols and the measuring are `evaluation`'s; this file only supplies the fitted models.
 """
 
 from __future__ import annotations
@@ -10,27 +10,55 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from endcap.evaluation.evaluate import evaluate
+from endcap.evaluation.evaluate import Measured, evaluate
+from endcap.evaluation.judge_view import Terms, UserAttributes
+from endcap.evaluation.kept import EVALUATION, keep, open_kept
+from endcap.evaluation.leaks import Leak, find_leaks
+from endcap.evaluation.protocols.config import Part
+from endcap.evaluation.protocols.registry import split_by
+from endcap.evaluation.rank import Ranker
 from endcap.evaluation.result import Evaluation
-from endcap.evaluation.split import Split, TimeCuts
+from endcap.evaluation.saved_lists import SavedLists
+from endcap.evaluation.split import TEMPORAL, Split
+from endcap.features.sessions import session_ids
 from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, kinds_in, weigh
+from endcap.ingest.lists import GivenLists
 from endcap.models import registry
 from endcap.models.blend import Blend
-from endcap.schema.artefacts import write_atomically
 from endcap.schema.dataset import Dataset
-from endcap.schema.errors import DataError
-from endcap.schema.protocols import Recommender
+from endcap.schema.errors import SettingsError
+from endcap.schema.protocols import Recommender, TakesHistory
 from endcap.telemetry import console
-from endcap.training.config import TrainingConfig
+from endcap.training.config import EvaluationConfig, TrainingConfig
 from endcap.training.run import fit_models, model_rng
 
-Part: TypeAlias = Literal["test", "validation"]
+__all__ = ["Part", "Setup", "judge", "load_evaluation", "save_evaluation", "split_for"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was measured, with the models it was measured on.
+
+    models: of the first fit, told whom they are asked about, and lists of others, by name.
+    """
+
+    measured: Measured
+    split: Split
+    models: Mapping[str, Ranker]
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The numbers alone."""
+        return self.measured.evaluation
+
+
 REFERENCE = "popular"
 BLEND = "blend"
+DEFAULT = EvaluationConfig()
 
 
 def judge(
@@ -40,8 +68,11 @@ def judge(
     config: TrainingConfig,
     weights: KindWeights = DEFAULT_WEIGHTS,
     on: Part = "test",
-) -> Evaluation:
-    """Return how well models that know only the past foresee the days after it.
+    asking: EvaluationConfig = DEFAULT,
+    attributes: UserAttributes | None = None,
+    given: Mapping[str, GivenLists] | None = None,
+) -> Judged:
+    """Return how well models that know only the past foresee what comes after it.
 
     Args:
         data: a whole snapshot.
@@ -51,35 +82,79 @@ def judge(
         weights: of each kind of interaction.
         on: `test`, the last `test_days` of the data, to report; `validation`, as many days
             before those, to choose settings on.
+        asking: the protocol and its choices, and with how many seeds.
+        attributes: of users, to slice by.
+        given: lists of other systems, by the name under which they are reported.
+
+    Raises:
+        SettingsError: a model, or a list that was given, cannot answer the protocol.
     """
-    split = split_for(data, config=config, weights=weights, on=on)
+    split = split_for(data, config=config, weights=weights, on=on, asking=asking)
     console.print(
-        f"  {len(split.train.interactions):,} interactions before the cut to learn from, "
-        f"{split.counts.n_targets:,} targets of {split.counts.n_test_users:,} users after it"
+        f"  {len(split.train.interactions):,} interactions to learn from, "
+        f"{split.counts.n_targets:,} targets of {split.counts.n_test_users:,} users"
     )
-    models, _ = fit_models(split.train, _with_reference(names), seed=config.seed)
-    evaluation = evaluate(
-        {**models, **_blend(models, config)},
+    others = {name: _saved(lists, split) for name, lists in (given or {}).items()}
+    fits = [
+        {**_models(split, names, config.model_copy(update={"seed": config.seed + n})), **others}
+        for n in range(asking.n_seeds)
+    ]
+    measured = evaluate(
+        fits[0],
         split,
-        k=config.k,
         rng=model_rng(config.seed, "evaluation"),
-        reference=REFERENCE,
-        n_replicates=config.bootstrap_replicates,
+        terms=Terms(
+            k=config.k,
+            reference=REFERENCE,
+            n_replicates=config.bootstrap_replicates,
+            exact_auc=asking.exact_auc,
+            attributes=attributes or {},
+        ),
+        further_fits=fits[1:],
     )
     kinds = kinds_in(data.interactions)
     in_force = weights.relative_to(kinds)
-    return replace(evaluation, weights={kind.value: in_force.of(kind) for kind in kinds})
+    told = {kind.value: in_force.of(kind) for kind in kinds}
+    evaluation = replace(measured.evaluation, weights=told)
+    return Judged(replace(measured, evaluation=evaluation), split, fits[0])
 
 
 def split_for(
-    data: Dataset, *, config: TrainingConfig, on: Part, weights: KindWeights = DEFAULT_WEIGHTS
+    data: Dataset,
+    *,
+    config: TrainingConfig,
+    on: Part,
+    weights: KindWeights = DEFAULT_WEIGHTS,
+    asking: EvaluationConfig = DEFAULT,
 ) -> Split:
     """Return the split of one part, with at most `max_test_users` test users."""
-    weighed = weigh(data, weights)
-    cuts = TimeCuts.before_end(data, test_days=config.test_days, validation_days=config.test_days)
-    cut = cuts.test if on == "test" else cuts.validation
-    split = cut(weighed, prepare=interest, target_kinds=config.target_kinds)
+    told = data.interactions
+    split = split_by(
+        asking.protocol,
+        weigh(data, weights),
+        choices=asking.choices(config, on=on),
+        prepare=interest,
+        target_kinds=config.target_kinds,
+        session_of=session_ids(told.user_idx, told.ts, gap_s=asking.session_gap_s),
+    )
     return split.sample(config.max_test_users, rng=np.random.default_rng(config.seed))
+
+
+def leaks_of(
+    data: Dataset,
+    names: Sequence[str],
+    *,
+    config: TrainingConfig,
+    weights: KindWeights = DEFAULT_WEIGHTS,
+    on: Part = "test",
+) -> list[Leak]:
+    """Return for each model whether what happens after the cut changes what it lists."""
+
+    def pipeline(whole: Dataset) -> Mapping[str, Ranker]:
+        return _models(split_for(whole, config=config, weights=weights, on=on), names, config)
+
+    split = split_for(data, config=config, weights=weights, on=on)
+    return find_leaks(pipeline, data, split, k=config.k, rng=model_rng(config.seed, "leaks"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +163,7 @@ class Setup:
 
     params: the settings of each model by name, as JSON values.
     weights: of each kind of interaction.
+    given: the names of lists that other systems made.
     """
 
     snapshot_id: str
@@ -95,6 +171,8 @@ class Setup:
     config: TrainingConfig
     on: Part = "test"
     weights: KindWeights = DEFAULT_WEIGHTS
+    asking: EvaluationConfig = DEFAULT
+    given: tuple[str, ...] = ()
 
     @staticmethod
     def of(
@@ -104,44 +182,74 @@ class Setup:
         config: TrainingConfig,
         weights: KindWeights = DEFAULT_WEIGHTS,
         on: Part = "test",
+        asking: EvaluationConfig = DEFAULT,
+        given: Sequence[str] = (),
     ) -> Setup:
         """Return the setup of models with their default settings, as `judge` fits them."""
         params = {name: registry.params(registry.create(name)) for name in _with_reference(names)}
-        return Setup(snapshot_id, params, config, on, weights)
+        return Setup(snapshot_id, params, config, on, weights, asking, tuple(given))
 
     @property
-    def file_name(self) -> str:
-        """The name of its file: snapshot, part, and a hash of all the rest."""
+    def name(self) -> str:
+        """The name of its folder: snapshot, protocol, part, and a hash of all the rest."""
         rest = {
             "params": {name: dict(params) for name, params in self.params.items()},
             "config": self.config.model_dump(mode="json", exclude={"models"}),
             "weights": self.weights.model_dump(mode="json"),
+            "asking": self.asking.model_dump(mode="json"),
+            "given": list(self.given),
         }
         digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-        return f"{self.snapshot_id}-{self.on}-{digest[:8]}.json"
+        return f"{self.snapshot_id}-{self.asking.protocol}-{self.on}-{digest[:8]}"
 
 
-def save_evaluation(evaluation: Evaluation, setup: Setup, *, root: Path) -> Path:
-    """Write the evaluation as JSON under the name of its setup; return the path."""
-    root.mkdir(parents=True, exist_ok=True)
-    path = root / setup.file_name
-    write_atomically(path, evaluation.to_json() + "\n")
-    return path
+def save_evaluation(measured: Measured, setup: Setup, *, root: Path) -> Path:
+    """Keep the evaluation under the name of its setup, and return its folder."""
+    return keep(measured, root=root, name=setup.name)
 
 
 def load_evaluation(setup: Setup, *, root: Path) -> Evaluation | None:
-    """Return the saved evaluation of exactly this setup; None when there is none.
+    """Return the kept evaluation of exactly this setup; None when there is none.
 
     Raises:
-        DataError: the file is damaged.
+        DataError: it is damaged.
     """
-    path = root / setup.file_name
-    if not path.is_file():
+    if not (root / setup.name / EVALUATION).is_file():
         return None
-    try:
-        return Evaluation.from_json(path.read_text(encoding="utf-8"))
-    except DataError as error:
-        raise DataError(str(error), where=str(path), mend="Run endcap evaluate again") from error
+    return open_kept(root, setup.name).evaluation
+
+
+def _models(split: Split, names: Sequence[str], config: TrainingConfig) -> dict[str, Ranker]:
+    """Return the models by name, fitted and told whom they will be asked about."""
+    fitted, _ = fit_models(split.train, _with_reference(names), seed=config.seed)
+    models = {name: _told(name, model, split) for name, model in fitted.items()}
+    return {**models, **_blend(models, config)}
+
+
+def _told(name: str, model: Recommender, split: Split) -> Recommender:
+    if split.history is None:
+        return model
+    if not isinstance(model, TakesHistory):
+        raise SettingsError(
+            f"{name} can be asked only about users as it learnt them, and the protocol "
+            f"{split.protocol} asks with other histories",
+            where="--protocol",
+            mend=f"Give it with_history, leave it out with --models, or take {TEMPORAL}",
+        )
+    return model.with_history(split.history)
+
+
+def _saved(given: GivenLists, split: Split) -> Ranker:
+    if split.history is not None:
+        raise SettingsError(
+            f"lists of users cannot answer the protocol {split.protocol}, which asks with other "
+            "histories",
+            where="--lists",
+            mend=f"Take a protocol that asks about users as they are, such as {TEMPORAL}",
+        )
+    return SavedLists.of(
+        given.users, given.items, given.scores, n_users=split.train.n_users, seen=split.seen
+    )
 
 
 def _blend(models: Mapping[str, Recommender], config: TrainingConfig) -> dict[str, Blend]:

@@ -20,11 +20,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One thing to know about the data.
+    """One thing to know.
 
     key: its name in addresses, unique in a report.
     title: its heading.
-    says: what the picture shows for this data, in words.
+    says: what the picture shows, in words.
     plot: makes the picture; None when there is nothing to draw, and `says` tells why.
     numbers: what the picture was drawn from, or what stands for one.
     """

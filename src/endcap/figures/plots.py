@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.explore.wording import duration
+from endcap.figures.wording import duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,7 +114,7 @@ def bars(axes: Axes, labels: Sequence[str], shares: NDArray[np.float64]) -> None
     """Draw one upright bar a label with its percentage on top."""
     places = np.arange(len(labels))
     axes.bar(places, shares, width=0.72, color=ACCENT)
-    _name_bars(axes, labels)
+    name_places(axes, labels)
     for place, share in zip(places, shares, strict=True):
         text = f"{share:.0%}" if share >= 0.0095 or share == 0 else "<1%"
         axes.annotate(text, (place, share), (0, 2), **_label(ha="center", va="bottom"))
@@ -132,7 +132,7 @@ def paired_bars(
     places = np.arange(len(labels))
     for (name, shares), color, offset in ((first, ACCENT, -0.2), (second, SECOND, 0.2)):
         axes.bar(places + offset, shares, width=0.38, color=color, label=name)
-    _name_bars(axes, labels)
+    name_places(axes, labels)
     axes.legend(frameon=False, fontsize=TEXT_PT, labelcolor=MUTED)
     use_percent(axes)
 
@@ -209,8 +209,8 @@ def clipped(name: str) -> str:
     return plain if len(plain) <= MAX_NAME_CHARS else plain[: MAX_NAME_CHARS - 1].rstrip() + "…"
 
 
-def _name_bars(axes: Axes, labels: Sequence[str]) -> None:
-    """Write the label below each upright bar, aslant where they would touch."""
+def name_places(axes: Axes, labels: Sequence[str]) -> None:
+    """Write the label below each place of the x axis, aslant where they would touch."""
     is_crowded = len(labels) * max(map(len, labels)) > MAX_LABEL_CHARS
     look: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(labels)), labels, parse_math=False, **(look if is_crowded else {}))

@@ -8,7 +8,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from endcap.explore.figures import THEME
+from endcap.figures.plots import THEME
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ _UNTURNED = re.compile(r"^rotate\(-?0(?:\.0+)? [^)]*\)$")
 def inline_svg(figure: Figure, *, key: str, label: str) -> str:
     """Return the figure as one `<svg>` element for an HTML page.
 
-    Colours of `figures.THEME` become the page's variables, so that the page decides about light
+    Colours of `plots.THEME` become the page's variables, so that the page decides about light
     and dark. Text stays text, in the page's font. The same figure gives the same bytes.
 
     Args:
