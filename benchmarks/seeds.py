@@ -17,7 +17,7 @@ import duckdb
 import numpy as np
 
 from benchmarks.result import Target, once, write_result
-from endcap.evaluation.blind import SMALLEST_SPAN
+from endcap.evaluation.metrics.blind import SMALLEST_SPAN
 from endcap.evaluation.pointwise.report import render_ratings
 from endcap.evaluation.pointwise.result import RatingEvaluation
 from endcap.evaluation.seeds.report import render_seed

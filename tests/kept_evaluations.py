@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from endcap.evaluation.bootstrap import Interval
+from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.evaluate import Measured
-from endcap.evaluation.exposure import ExposureResult
 from endcap.evaluation.kept import Kept, keep, open_kept
+from endcap.evaluation.lists.rank import Lists
+from endcap.evaluation.metrics.exposure import ExposureResult
 from endcap.evaluation.per_user import PerUser
-from endcap.evaluation.rank import Lists
 from endcap.evaluation.result import Evaluation, ModelResult, ViewResult
 from endcap.evaluation.split import SplitCounts
 from endcap.schema.types import TopK

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from endcap.evaluation.ground import Ground, ground_of
+from endcap.evaluation.metrics.ground import Ground, ground_of
 from endcap.evaluation.split import Split, split_by_time
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions, Items

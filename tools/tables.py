@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from endcap.evaluation.report import render_markdown
+from endcap.evaluation.report.terminal import render_markdown
 from endcap.evaluation.result import Evaluation
 
 ROOT = Path(__file__).resolve().parent.parent

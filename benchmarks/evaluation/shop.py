@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.pairs import pair_set
+from endcap.evaluation.lists.pairs import pair_set
 from endcap.evaluation.split import Split, SplitCounts, Targets
 from endcap.features.history import History, history_of
 from endcap.models.vectors import VectorRanking

@@ -13,9 +13,9 @@ import time
 import numpy as np
 
 from benchmarks.evaluation.shop import Vectors, make_shop
-from endcap.evaluation.exposure import coverage, exposure, gini
-from endcap.evaluation.metrics import MEASURES, find_hits, measure_all
-from endcap.evaluation.rank import ranked_blocks
+from endcap.evaluation.lists.rank import ranked_blocks
+from endcap.evaluation.metrics.accuracy import MEASURES, find_hits, measure_all
+from endcap.evaluation.metrics.exposure import coverage, exposure, gini
 
 
 def main() -> None:

@@ -19,12 +19,12 @@ import numpy as np
 
 from benchmarks.evaluation.shop import Shop, Vectors, make_shop
 from benchmarks.result import Target, once, write_result
-from endcap.evaluation.bootstrap import resample
-from endcap.evaluation.exposure import coverage, entropy, exposure, gini
-from endcap.evaluation.ground import ground_of
-from endcap.evaluation.metrics import MEASURES, find_hits, measure_all
-from endcap.evaluation.rank import Lists, rank_users
-from endcap.evaluation.variety import VARIETY, measure_variety
+from endcap.evaluation.certainty.bootstrap import resample
+from endcap.evaluation.lists.rank import Lists, rank_users
+from endcap.evaluation.metrics.accuracy import MEASURES, find_hits, measure_all
+from endcap.evaluation.metrics.exposure import coverage, entropy, exposure, gini
+from endcap.evaluation.metrics.ground import ground_of
+from endcap.evaluation.metrics.variety import VARIETY, measure_variety
 
 N_USERS, N_ITEMS, K = 22_363, 12_101, 100
 N_LARGE = (1_000_000, 160_000, 10)

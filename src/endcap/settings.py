@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from endcap.evaluation.gate_config import GateConfig
+from endcap.evaluation.verdicts.config import GateConfig
 from endcap.features.weights import KindWeights
 from endcap.ingest.config import IngestConfig
 from endcap.ingest.privacy.config import PrivacyConfig

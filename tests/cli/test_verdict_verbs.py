@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from endcap.cli import main
-from endcap.evaluation.gate_record import read_record
+from endcap.evaluation.verdicts.record import read_record
 from kept_evaluations import evaluation_of, kept_on_disk, shop_values
 
 

@@ -13,8 +13,8 @@ sys.path.append(str(Path(__file__).parents[1] / "evaluation"))
 
 from evaluated_shop import HOSTILE, evaluated
 
-from endcap.evaluation.page.heat import N_SHADES
-from endcap.evaluation.page.write import write_page
+from endcap.evaluation.report.page.heat import N_SHADES
+from endcap.evaluation.report.page.write import write_page
 
 pytestmark = pytest.mark.services
 

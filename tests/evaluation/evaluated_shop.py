@@ -7,7 +7,7 @@ from evaluation_shop import CUT, N_ITEMS, N_USERS, ScoredBy, dataset_of, popular
 
 from endcap.evaluation.evaluate import evaluate
 from endcap.evaluation.judge_view import Terms
-from endcap.evaluation.page.example import draw_users, example_of
+from endcap.evaluation.report.page.example import draw_users, example_of
 from endcap.evaluation.split import split_by_time
 from endcap.schema.protocols import Reason
 

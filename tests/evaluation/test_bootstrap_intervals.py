@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endcap.evaluation.bootstrap import Difference, bootstrap_means, resample
+from endcap.evaluation.certainty.bootstrap import Difference, bootstrap_means, resample
 
 
 def rng(seed=0):

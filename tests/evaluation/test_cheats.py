@@ -7,10 +7,10 @@ import pytest
 from evaluation_shop import CUT, N_ITEMS, N_USERS, ScoredBy, Scripted, dataset_of, popular_of
 from evaluation_shop import shop_rows as make_rows
 
-from endcap.evaluation.blind import is_blind
 from endcap.evaluation.evaluate import evaluate
 from endcap.evaluation.judge_view import Terms
 from endcap.evaluation.leaks import find_leaks
+from endcap.evaluation.metrics.blind import is_blind
 from endcap.evaluation.split import split_by_time
 from endcap.schema.errors import DataError, RankingError
 

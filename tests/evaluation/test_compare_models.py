@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from endcap.evaluation.compare import compare
-from endcap.evaluation.compare_text import (
+from endcap.evaluation.certainty.effect import effect
+from endcap.evaluation.verdicts.compare import compare
+from endcap.evaluation.verdicts.compare_text import (
     comparison_record,
     comparison_text,
     print_comparison,
@@ -15,8 +16,7 @@ from endcap.evaluation.compare_text import (
     sentence,
     verdict,
 )
-from endcap.evaluation.effect import effect
-from endcap.evaluation.sides import Side, find_side
+from endcap.evaluation.verdicts.sides import Side, find_side
 from endcap.schema.errors import DataError, SettingsError
 from kept_evaluations import METRICS, evaluation_of, kept_on_disk, shop_values
 

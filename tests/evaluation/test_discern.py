@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from endcap.evaluation.bootstrap import Interval
-from endcap.evaluation.discern import Room, can_tell
+from endcap.evaluation.certainty.bootstrap import Interval
+from endcap.evaluation.metrics.discern import Room, can_tell
 from endcap.evaluation.pointwise.metrics import mean_intervals
 from endcap.evaluation.seeds.own_rows import (
     ndcg_of_own_rows,

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endcap.evaluation.effect import Effect, effect
-from endcap.evaluation.power import smallest_difference, users_needed
-from endcap.evaluation.significance import sign_flip_p_values
+from endcap.evaluation.certainty.effect import Effect, effect
+from endcap.evaluation.certainty.power import smallest_difference, users_needed
+from endcap.evaluation.certainty.significance import sign_flip_p_values
 
 
 def rng(seed=0):

@@ -10,7 +10,7 @@ from evaluation_shop import shop_rows as make_rows
 
 from endcap.evaluation.evaluate import evaluate
 from endcap.evaluation.judge_view import Terms
-from endcap.evaluation.metrics import MEASURES, AtK
+from endcap.evaluation.metrics.accuracy import MEASURES, AtK
 from endcap.evaluation.split import VIEWS, split_by_time
 from endcap.schema.errors import RankingError, SettingsError
 from endcap.schema.types import NO_ITEM, TopK

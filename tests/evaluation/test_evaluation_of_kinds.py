@@ -8,9 +8,9 @@ from evaluation_shop import dataset_of
 
 from endcap.evaluation.evaluate import evaluate
 from endcap.evaluation.judge_view import Terms
-from endcap.evaluation.report import render_markdown
+from endcap.evaluation.lists.rivals import RandomRanking
+from endcap.evaluation.report.terminal import render_markdown
 from endcap.evaluation.result import Evaluation
-from endcap.evaluation.rivals import RandomRanking
 from endcap.evaluation.split import TimeCuts, split_by_time
 from endcap.features.history import history_of
 from endcap.features.weights import DEFAULT_WEIGHTS, interest, weigh

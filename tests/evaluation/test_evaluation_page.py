@@ -10,14 +10,14 @@ import pytest
 from evaluated_shop import HOSTILE, evaluated
 from evaluation_shop import dataset_of
 
-from endcap.evaluation.page.example import MAX_HISTORY, draw_users, example_of, say_reason
-from endcap.evaluation.page.heat import heat_groups
-from endcap.evaluation.page.limits import limits
-from endcap.evaluation.page.write import render_page, write_page
-from endcap.evaluation.protocol_text import protocol
-from endcap.evaluation.rank import Lists
-from endcap.evaluation.report import FULL, verdicts
-from endcap.evaluation.report_table import rows
+from endcap.evaluation.lists.rank import Lists
+from endcap.evaluation.report.page.example import MAX_HISTORY, draw_users, example_of, say_reason
+from endcap.evaluation.report.page.heat import heat_groups
+from endcap.evaluation.report.page.limits import limits
+from endcap.evaluation.report.page.write import render_page, write_page
+from endcap.evaluation.report.protocol_text import protocol
+from endcap.evaluation.report.table import rows
+from endcap.evaluation.report.terminal import FULL, verdicts
 from endcap.evaluation.result import Evaluation
 from endcap.evaluation.split import split_by_time
 from endcap.schema.protocols import Reason
@@ -229,5 +229,5 @@ def test_reasons_in_words(reason, words):
 
 
 def test_matplotlib_is_not_imported_before_something_is_drawn():
-    code = "import sys, endcap.evaluation.page.write; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, endcap.evaluation.report.page.write; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from endcap.evaluation.bootstrap import Difference, Interval
-from endcap.evaluation.metrics import MEASURES
-from endcap.evaluation.report import (
+from endcap.evaluation.certainty.bootstrap import Difference, Interval
+from endcap.evaluation.metrics.accuracy import MEASURES
+from endcap.evaluation.metrics.variety import VARIETY
+from endcap.evaluation.report.terminal import (
     WIDTH,
     protocol,
     render_markdown,
@@ -21,7 +22,6 @@ from endcap.evaluation.report import (
 )
 from endcap.evaluation.result import Evaluation, ModelResult, ViewResult
 from endcap.evaluation.split import VIEW_RULES, SplitCounts
-from endcap.evaluation.variety import VARIETY
 from endcap.schema.errors import DataError
 from endcap.schema.types import DAY_US
 

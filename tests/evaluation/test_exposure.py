@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from endcap.evaluation.batches import Batches
-from endcap.evaluation.bootstrap import resample
-from endcap.evaluation.exposure import ExposureResult, exposure, gini, measure_exposure
-from endcap.evaluation.ground import POPULARITY, ground_of
-from endcap.evaluation.rivals import RandomRanking
+from endcap.evaluation.certainty.bootstrap import resample
+from endcap.evaluation.lists.rivals import RandomRanking
+from endcap.evaluation.metrics.batches import Batches
+from endcap.evaluation.metrics.exposure import ExposureResult, exposure, gini, measure_exposure
+from endcap.evaluation.metrics.ground import POPULARITY, ground_of
 from endcap.evaluation.split import Targets
 from endcap.schema.types import TopK
 from varied_shop import items_of, split_of

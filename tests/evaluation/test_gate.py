@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from endcap.evaluation.bootstrap import Interval
-from endcap.evaluation.gate import decide
-from endcap.evaluation.gate_config import GateConfig
-from endcap.evaluation.gate_record import keep_record, read_record, record_of
-from endcap.evaluation.sides import Side
+from endcap.evaluation.certainty.bootstrap import Interval
+from endcap.evaluation.verdicts.config import GateConfig
+from endcap.evaluation.verdicts.gate import decide
+from endcap.evaluation.verdicts.record import keep_record, read_record, record_of
+from endcap.evaluation.verdicts.sides import Side
 from endcap.schema.errors import DataError, GateError, SettingsError
 from kept_evaluations import (
     METRICS,

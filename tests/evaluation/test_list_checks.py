@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from endcap.evaluation.lists import check_lists, is_repeated
-from endcap.evaluation.metrics import find_hits
-from endcap.evaluation.pairs import pair_set
+from endcap.evaluation.lists.checks import check_lists, is_repeated
+from endcap.evaluation.lists.pairs import pair_set
+from endcap.evaluation.metrics.accuracy import find_hits
 from endcap.schema.errors import RankingError
 from endcap.schema.types import NO_ITEM, TopK
 

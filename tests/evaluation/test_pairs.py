@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endcap.evaluation.pairs import pair_set
+from endcap.evaluation.lists.pairs import pair_set
 
 PAIRS = st.sets(st.tuples(st.integers(0, 6), st.integers(0, 4)), max_size=20)
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from endcap.evaluation import rank
-from endcap.evaluation.pairs import pair_set
-from endcap.evaluation.rank import rank_users, ranked_blocks
+from endcap.evaluation.lists import rank
+from endcap.evaluation.lists.pairs import pair_set
+from endcap.evaluation.lists.rank import rank_users, ranked_blocks
 from endcap.schema.errors import RankingError
 from endcap.schema.types import TopK, top_k
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from evaluation_shop import dataset_of
 
-from endcap.evaluation.lists import check_lists
-from endcap.evaluation.metrics import MEASURES, find_hits, measure_all
-from endcap.evaluation.pairs import pair_set
-from endcap.evaluation.rivals import RandomRanking, expected_metrics_of_random
+from endcap.evaluation.lists.checks import check_lists
+from endcap.evaluation.lists.pairs import pair_set
+from endcap.evaluation.lists.rivals import RandomRanking, expected_metrics_of_random
+from endcap.evaluation.metrics.accuracy import MEASURES, find_hits, measure_all
 from endcap.schema.errors import NotFittedError
 from endcap.schema.protocols import Recommender
 from endcap.schema.types import NO_ITEM, TopK

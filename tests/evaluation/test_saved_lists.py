@@ -7,8 +7,8 @@ from evaluation_shop import shop_rows as make_rows
 
 from endcap.evaluation.evaluate import evaluate
 from endcap.evaluation.judge_view import Terms
-from endcap.evaluation.pairs import pair_set
-from endcap.evaluation.saved_lists import SavedLists
+from endcap.evaluation.lists.pairs import pair_set
+from endcap.evaluation.lists.saved import SavedLists
 from endcap.evaluation.split import split_by_time
 from endcap.schema.errors import DataError
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from endcap.evaluation.bootstrap import resample, resample_seeds
-from endcap.evaluation.significance import differences_from
+from endcap.evaluation.certainty.bootstrap import resample, resample_seeds
+from endcap.evaluation.certainty.significance import differences_from
 
 
 def rng(seed=0):

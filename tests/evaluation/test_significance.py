@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, false_discovery_control, ttest_1samp
 
-from endcap.evaluation.bootstrap import resample
-from endcap.evaluation.significance import differences_from, holm, sign_flip_p_values
+from endcap.evaluation.certainty.bootstrap import resample
+from endcap.evaluation.certainty.significance import differences_from, holm, sign_flip_p_values
 
 
 def rng(seed=0):

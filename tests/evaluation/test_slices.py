@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 from rich.console import Console
 from scipy import stats
 
-from endcap.evaluation.bootstrap import Difference, Interval
-from endcap.evaluation.rank import Lists
-from endcap.evaluation.slice_table import render_slices
-from endcap.evaluation.slices import MIN_USERS, SliceResult, measure_slices, worse_than_reference
-from endcap.evaluation.slicing import (
+from endcap.evaluation.certainty.bootstrap import Difference, Interval
+from endcap.evaluation.lists.rank import Lists
+from endcap.evaluation.report.slice_table import render_slices
+from endcap.evaluation.slices.measure import (
+    MIN_USERS,
+    SliceResult,
+    measure_slices,
+    worse_than_reference,
+)
+from endcap.evaluation.slices.ways import (
     CATEGORY,
     DEPARTMENT,
     HISTORY,

@@ -1,7 +1,7 @@
 import numpy as np
 from evaluation_shop import Scripted
 
-from endcap.evaluation.ties import settle_ties
+from endcap.evaluation.lists.ties import settle_ties
 from endcap.schema.types import NO_ITEM, TopK, top_k
 
 USERS = np.arange(4_000, dtype=np.int32)

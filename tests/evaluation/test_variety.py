@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from endcap.evaluation.ground import ground_of, had_pairs
-from endcap.evaluation.metrics import find_hits
-from endcap.evaluation.rivals import RandomRanking
-from endcap.evaluation.variety import VARIETY, measure_variety
+from endcap.evaluation.lists.rivals import RandomRanking
+from endcap.evaluation.metrics.accuracy import find_hits
+from endcap.evaluation.metrics.ground import ground_of, had_pairs
+from endcap.evaluation.metrics.variety import VARIETY, measure_variety
 from endcap.schema.types import TopK
 from varied_shop import CATALOGUE, PAST, dataset_of, items_of, lists_of, split_of, varied_ground
 

@@ -5,7 +5,7 @@ from math import log2
 import numpy as np
 import pytest
 
-from endcap.evaluation.exposure import (
+from endcap.evaluation.metrics.exposure import (
     coverage,
     entropy,
     exposure,
@@ -13,7 +13,7 @@ from endcap.evaluation.exposure import (
     gini,
     measure_exposure,
 )
-from endcap.evaluation.group_shares import group_exposure, parts_of
+from endcap.evaluation.metrics.group_shares import group_exposure, parts_of
 from varied_shop import lists_of, varied_ground, varied_split
 
 # Weights of positions 0, 1, 2: 1, 0.6309297536, 0.5

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from endcap.evaluation.exposure import coverage, exposure, gini
-from endcap.evaluation.metrics import (
+from endcap.evaluation.metrics.accuracy import (
     MEASURES,
     AtK,
     auc,
@@ -18,6 +17,7 @@ from endcap.evaluation.metrics import (
     precision,
     recall,
 )
+from endcap.evaluation.metrics.exposure import coverage, exposure, gini
 from endcap.schema.errors import RankingError
 from endcap.schema.types import NO_ITEM, TopK
 

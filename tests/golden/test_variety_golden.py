@@ -5,10 +5,10 @@ from math import log2
 import numpy as np
 import pytest
 
-from endcap.evaluation.calibration import calibration
-from endcap.evaluation.ground import ground_of
-from endcap.evaluation.metrics import find_hits
-from endcap.evaluation.variety import (
+from endcap.evaluation.metrics.accuracy import find_hits
+from endcap.evaluation.metrics.calibration import calibration
+from endcap.evaluation.metrics.ground import ground_of
+from endcap.evaluation.metrics.variety import (
     diversity,
     diversity_of_vectors,
     novelty,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from endcap.evaluation.metrics import MEASURES, find_hits, measure_all
+from endcap.evaluation.metrics.accuracy import MEASURES, find_hits, measure_all
 from endcap.schema.types import NO_ITEM, TopK
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,10 +18,10 @@ from peer_cases import (
     targets,
 )
 
-from endcap.evaluation.exposure import coverage, exposure
-from endcap.evaluation.ground import Ground, Groups, percentiles, tenths
-from endcap.evaluation.metrics import find_hits
-from endcap.evaluation.variety import diversity, novelty, serendipity
+from endcap.evaluation.metrics.accuracy import find_hits
+from endcap.evaluation.metrics.exposure import coverage, exposure
+from endcap.evaluation.metrics.ground import Ground, Groups, percentiles, tenths
+from endcap.evaluation.metrics.variety import diversity, novelty, serendipity
 from endcap.schema.errors import RankingError
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]

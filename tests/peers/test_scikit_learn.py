@@ -7,8 +7,8 @@ import pytest
 from peer_cases import check_page, ours, random_case
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
-from endcap.evaluation.metrics import MEASURES, auc_of_scores, find_hits, measure_all
-from endcap.evaluation.rivals import expected_metrics_of_random
+from endcap.evaluation.lists.rivals import expected_metrics_of_random
+from endcap.evaluation.metrics.accuracy import MEASURES, auc_of_scores, find_hits, measure_all
 from endcap.schema.types import TopK, top_k
 
 N_ITEMS = 40

@@ -5,7 +5,7 @@ import pytest
 import pytrec_eval
 from peer_cases import CUTS, case_of, check_page, n_relevant, ours, random_case
 
-from endcap.evaluation.rivals import expected_metrics_of_random
+from endcap.evaluation.lists.rivals import expected_metrics_of_random
 
 SAME = {"recall": "recall", "precision": "P", "ndcg": "ndcg_cut", "hit_rate": "success"}
 

@@ -7,8 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endcap.evaluation.exposure import coverage, exposure, gini
-from endcap.evaluation.metrics import (
+from endcap.evaluation.metrics.accuracy import (
     MEASURES,
     AtK,
     auc,
@@ -16,6 +15,7 @@ from endcap.evaluation.metrics import (
     find_hits,
     measure_all,
 )
+from endcap.evaluation.metrics.exposure import coverage, exposure, gini
 from endcap.schema.types import NO_ITEM, TopK
 
 NAMES = tuple(MEASURES)
@@ -126,7 +126,7 @@ def test_padding_never_hits(row, wanted, k):
 def test_hits_do_not_depend_on_how_many_users_are_marked_at_once(cases, n_at_once):
     ranked, relevant = ranking([row for row, _ in cases]), sets(wanted for _, wanted in cases)
     whole = find_hits(ranked, relevant)
-    with mock.patch("endcap.evaluation.metrics._MARKS", n_at_once * N_ITEMS):
+    with mock.patch("endcap.evaluation.metrics.accuracy._MARKS", n_at_once * N_ITEMS):
         parts = find_hits(ranked, relevant)
     np.testing.assert_array_equal(whole.is_hit, parts.is_hit)
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy as scipy_entropy
 
-from endcap.evaluation import variety
-from endcap.evaluation.calibration import STECK_ALPHA, calibration
-from endcap.evaluation.exposure import entropy, exposure, exposure_of_an_item, gini
-from endcap.evaluation.ground import ground_of, percentiles, tenths
-from endcap.evaluation.group_shares import group_exposure, parts_of
-from endcap.evaluation.metrics import find_hits, precision
-from endcap.evaluation.variety import VARIETY, measure_variety
+from endcap.evaluation.metrics import variety
+from endcap.evaluation.metrics.accuracy import find_hits, precision
+from endcap.evaluation.metrics.calibration import STECK_ALPHA, calibration
+from endcap.evaluation.metrics.exposure import entropy, exposure, exposure_of_an_item, gini
+from endcap.evaluation.metrics.ground import ground_of, percentiles, tenths
+from endcap.evaluation.metrics.group_shares import group_exposure, parts_of
+from endcap.evaluation.metrics.variety import VARIETY, measure_variety
 from endcap.schema.types import TopK
 from varied_shop import items_of, lists_of, split_of
 

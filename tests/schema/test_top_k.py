@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from endcap.schema.selection import contenders, ranked
+from endcap.schema.selection import contenders, places, ranked
 from endcap.schema.types import NO_ITEM, top_k
 
 
@@ -97,3 +97,11 @@ def test_few_columns_are_ranked_anew_with_ties_to_the_smaller_one():
     best = ranked(columns, np.array([[1.0, 1.0, 2.0, 99.0]], dtype=np.float32), 4)
     assert best.columns.tolist() == [[9, 2, 5, -1]]
     assert best.scores.tolist() == [[2.0, 1.0, 1.0, -np.inf]]
+
+
+@given(arrays(np.float32, (3, 9), elements=st.sampled_from([-np.inf, -2.5, -0.0, 0.0, 1.0, 7.0])))
+def test_places_are_those_of_a_stable_sort(scores):
+    order = np.argsort(-scores, axis=1, kind="stable")
+    found = places(scores)
+    for row in range(3):
+        assert found[row, order[row]].tolist() == list(range(9))

@@ -80,7 +80,7 @@ def demo(
 
 
 def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, object]:
-    from endcap.evaluation.report import render_terminal
+    from endcap.evaluation.report.terminal import render_terminal
     from endcap.ingest.snapshot import load_dataset
     from endcap.training.export import export
     from endcap.training.judge import Setup, judge, save_evaluation
@@ -89,9 +89,15 @@ def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, 
     config = settings.training
     data = load_dataset(snapshot.path)
     with step(f"2/5  Evaluate: learn from the past, foresee the last {config.test_days} days"):
-        judged = judge(data, config.models, config=config, weights=settings.kinds)
+        # The AUC is in no table of the demo, and costs as much as all the rest.
+        asking = settings.evaluation.model_copy(update={"exact_auc": False})
+        judged = judge(data, config.models, config=config, weights=settings.kinds, asking=asking)
     setup = Setup.of(
-        config.models, snapshot_id=snapshot.snapshot_id, config=config, weights=settings.kinds
+        config.models,
+        snapshot_id=snapshot.snapshot_id,
+        config=config,
+        weights=settings.kinds,
+        asking=asking,
     )
     evaluation_path = save_evaluation(judged.measured, setup, root=settings.var / "evaluations")
     if not quiet:
@@ -106,7 +112,7 @@ def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, 
             weights=settings.kinds,
         )
     with step("4/5  Write the bundle"):
-        bundle_path = export(run, var=settings.var, config=config)
+        bundle_path = export(run, var=settings.var, config=config, asking=settings.evaluation)
         console.print(f"  {bundle_path}")
     return {
         "snapshot": snapshot.path,

@@ -125,8 +125,8 @@ def _evaluate_lists(
     show: _Show,
 ) -> None:
     with training_libraries():
-        from endcap.evaluation.page.write import write_page
-        from endcap.evaluation.report import BRIEF, FULL, render_markdown, render_terminal
+        from endcap.evaluation.report.page.write import write_page
+        from endcap.evaluation.report.terminal import BRIEF, FULL, render_markdown, render_terminal
         from endcap.ingest.snapshot import load_dataset, read_user_attributes
         from endcap.training.examples import examples_of
         from endcap.training.judge import Setup, judge, save_evaluation

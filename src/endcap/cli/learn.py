@@ -54,7 +54,7 @@ def bundle(
     settings = settings_with()
     with training_libraries():
         from endcap.training.export import export
-    path = export(run, var=settings.var, config=settings.training)
+    path = export(run, var=settings.var, config=settings.training, asking=settings.evaluation)
     if as_json:
         emit_json({"path": path})
         return

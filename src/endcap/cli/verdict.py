@@ -42,9 +42,9 @@ def compare(
     """Say which of two evaluated models is better, by how much, and how sure that is."""
     settings = settings_with()
     with training_libraries():
-        from endcap.evaluation.compare import compare as compare_sides
-        from endcap.evaluation.compare_text import comparison_record, print_comparison
-        from endcap.evaluation.sides import find_side
+        from endcap.evaluation.verdicts.compare import compare as compare_sides
+        from endcap.evaluation.verdicts.compare_text import comparison_record, print_comparison
+        from endcap.evaluation.verdicts.sides import find_side
     root = settings.var / "evaluations"
     comparison = compare_sides(
         find_side(root, first),
@@ -68,9 +68,9 @@ def gate(
     """Say whether a candidate may take the place of the live model, and keep why."""
     settings = settings_with()
     with training_libraries():
-        from endcap.evaluation.gate import decide
-        from endcap.evaluation.gate_record import keep_record, record_of
-        from endcap.evaluation.sides import find_side
+        from endcap.evaluation.verdicts.gate import decide
+        from endcap.evaluation.verdicts.record import keep_record, record_of
+        from endcap.evaluation.verdicts.sides import find_side
     root = settings.var / "evaluations"
     decision = decide(
         find_side(root, candidate),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.pairs import Pairs
+from endcap.evaluation.lists.pairs import Pairs
 from endcap.evaluation.protocols.registry import PROTOCOLS
 from endcap.evaluation.split import Split, Targets, View, ViewRule
 from endcap.schema.dataset import Dataset

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from endcap.evaluation.check_split import check_split
-from endcap.evaluation.ground import ground_of
 from endcap.evaluation.judge_view import Court, Terms
+from endcap.evaluation.lists.rank import Lists, Ranker
+from endcap.evaluation.lists.rankings import Rankings
+from endcap.evaluation.lists.rivals import RANDOM, RandomRanking
+from endcap.evaluation.metrics.ground import ground_of
 from endcap.evaluation.per_user import PerUser
-from endcap.evaluation.rank import Lists, Ranker
-from endcap.evaluation.rankings import Rankings
 from endcap.evaluation.result import Evaluation
-from endcap.evaluation.rivals import RANDOM, RandomRanking
 from endcap.evaluation.split import Split, View
 from endcap.schema.errors import SettingsError
 

@@ -10,10 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.evaluation.askers import Askers
-from endcap.evaluation.blind import blind_metrics
-from endcap.evaluation.bootstrap import Difference, Resampled, resample, resample_seeds
-from endcap.evaluation.entrants import exact_auc
-from endcap.evaluation.exposure import (
+from endcap.evaluation.certainty.bootstrap import Difference, Resampled, resample, resample_seeds
+from endcap.evaluation.certainty.significance import differences_from
+from endcap.evaluation.lists.entrants import exact_auc
+from endcap.evaluation.lists.rank import Lists
+from endcap.evaluation.lists.rankings import Rankings
+from endcap.evaluation.lists.rivals import RANDOM, expected_metrics_of_random
+from endcap.evaluation.metrics.accuracy import MEASURES, Hits, find_hits, measure_all
+from endcap.evaluation.metrics.blind import blind_metrics
+from endcap.evaluation.metrics.exposure import (
     ExposureResult,
     coverage,
     entropy,
@@ -21,17 +26,12 @@ from endcap.evaluation.exposure import (
     gini,
     measure_exposure,
 )
-from endcap.evaluation.ground import Ground
-from endcap.evaluation.metrics import MEASURES, Hits, find_hits, measure_all
+from endcap.evaluation.metrics.ground import Ground
+from endcap.evaluation.metrics.variety import VARIETY, measure_variety
 from endcap.evaluation.per_user import Columns, PerUser
-from endcap.evaluation.rank import Lists
-from endcap.evaluation.rankings import Rankings
 from endcap.evaluation.result import ModelResult, ViewResult
-from endcap.evaluation.rivals import RANDOM, expected_metrics_of_random
-from endcap.evaluation.significance import differences_from
-from endcap.evaluation.slices import SliceResult, measure_slices, slices_of
+from endcap.evaluation.slices.measure import SliceResult, measure_slices, slices_of
 from endcap.evaluation.split import Targets, View
-from endcap.evaluation.variety import VARIETY, measure_variety
 from endcap.schema.types import NO_ITEM, ItemIdx
 
 COLUMNS = (*MEASURES, *VARIETY)

@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from endcap.evaluation.metrics import find_hits, ndcg
-from endcap.evaluation.rank import Lists, Ranker, rank_users
+from endcap.evaluation.lists.rank import Lists, Ranker, rank_users
+from endcap.evaluation.metrics.accuracy import find_hits, ndcg
 from endcap.evaluation.split import Split, Targets
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import DAY_US, UserIdx

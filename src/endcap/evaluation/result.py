@@ -1,6 +1,6 @@
 """What an evaluation found, as plain data that survives JSON unchanged.
 
-Holds no lists and no users; how it is made is in `evaluate.py`, how it is shown in `report.py`.
+Holds no lists and no users; how it is made is in `evaluate.py`, how it is shown in `report`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from endcap.evaluation.bootstrap import Difference, Interval
-from endcap.evaluation.exposure import ExposureResult
-from endcap.evaluation.slices import SliceResult
+from endcap.evaluation.certainty.bootstrap import Difference, Interval
+from endcap.evaluation.metrics.exposure import ExposureResult
+from endcap.evaluation.slices.measure import SliceResult
 from endcap.evaluation.split import Fact, SplitCounts
 from endcap.schema.errors import DataError
 

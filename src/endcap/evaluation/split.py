@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.pairs import Pairs, pair_set
+from endcap.evaluation.lists.pairs import Pairs, pair_set
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions
 from endcap.schema.errors import DataError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.pairs import pair_set
+from endcap.evaluation.lists.pairs import pair_set
 from endcap.explore.overview import Overview
 from endcap.figures.plots import sideways_bars
 from endcap.figures.wording import date, duration, percent

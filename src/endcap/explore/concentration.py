@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.exposure import gini
+from endcap.evaluation.metrics.exposure import gini
 from endcap.explore.overview import require_interactions
 from endcap.figures.plots import (
     ACCENT,

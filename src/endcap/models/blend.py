@@ -5,7 +5,7 @@ It learns nothing itself; the weights are settings of training.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Self
 
 import numpy as np
@@ -15,6 +15,7 @@ from endcap.features.fusion import RRF_K, fuse_ranks
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import SettingsError
 from endcap.schema.protocols import Explains, Reason, Recommender, ScoresItems, TakesHistory
+from endcap.schema.selection import places
 from endcap.schema.types import NO_ITEM, ItemIdx, Scores, TopK, UserIdx
 
 DEPTH = 120
@@ -93,7 +94,10 @@ class Blend:
 
         Cost: one sort of the catalogue a member and user.
         """
-        return np.asarray(self._parts(users).sum(axis=0), dtype=np.float32)
+        total: NDArray[np.float64] | float = 0.0
+        for part in self._parts(users):
+            total = total + part
+        return np.asarray(total, dtype=np.float32)
 
     def explain(self, user: int, items: ItemIdx) -> list[Reason]:
         """Return the reason of the member that gives most of each score; of equals the first one.
@@ -101,7 +105,8 @@ class Blend:
         Raises:
             SettingsError: a member does not score all items, or cannot explain itself.
         """
-        parts = self._parts(np.array([user], dtype=np.int32))[:, 0, :]
+        alone = np.array([user], dtype=np.int32)
+        parts = np.concatenate(list(self._parts(alone)))
         told = {
             name: model.explain(user, items)
             for name, (model, _) in self._members.items()
@@ -112,22 +117,17 @@ class Blend:
         by_number = list(told.values())
         return [by_number[number][place] for place, number in enumerate(strongest.tolist())]
 
-    def _parts(self, users: UserIdx) -> NDArray[np.float64]:
-        """Return what each member gives each item, shape (n_members, n_users, n_items)."""
-        scores = {
-            name: model.score(users)
+    def _parts(self, users: UserIdx) -> Iterator[NDArray[np.float64]]:
+        """Yield what each member gives each item, shape (n_users, n_items)."""
+        able = {
+            name: model
             for name, (model, _) in self._members.items()
             if isinstance(model, ScoresItems)
         }
-        self._require_all(scores, "score all items")
-        return np.stack([self._by_place(name, of_member) for name, of_member in scores.items()])
-
-    def _by_place(self, name: str, scores: Scores) -> NDArray[np.float64]:
-        # Equal scores keep the order of the items, as in every list.
-        order = np.argsort(-scores, axis=1, kind="stable")
-        places = np.empty_like(order)
-        np.put_along_axis(places, order, np.arange(scores.shape[1])[np.newaxis], axis=1)
-        return np.asarray(self._members[name][1] / (RRF_K + 1.0 + places))
+        self._require_all(able, "score all items")
+        for name, model in able.items():
+            ranks = RRF_K + 1.0 + places(model.score(users)).astype(np.float64)
+            yield np.asarray(self._members[name][1] / ranks)
 
     def _require_all(self, able: Collection[str], what: str) -> None:
         unable = [name for name in self._members if name not in able]

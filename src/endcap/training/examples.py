@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from endcap.evaluation.page.example import Example, draw_users, example_of
-from endcap.evaluation.protocol_text import HEADLINE_METRIC
+from endcap.evaluation.lists.rivals import RANDOM
+from endcap.evaluation.report.page.example import Example, draw_users, example_of
+from endcap.evaluation.report.protocol_text import HEADLINE_METRIC
 from endcap.evaluation.result import Evaluation
-from endcap.evaluation.rivals import RANDOM
 from endcap.ingest.snapshot import read_catalogue
 from endcap.schema.protocols import Explains, Reason
 from endcap.training.judge import Judged

@@ -18,6 +18,7 @@ import numpy as np
 from endcap.bundle.format import BundleParts
 from endcap.bundle.write import publish, write_bundle
 from endcap.evaluation.result import Evaluation
+from endcap.evaluation.split import TEMPORAL
 from endcap.features.history import History, build_history
 from endcap.features.popularity import first_seen
 from endcap.features.unsettled import settle
@@ -33,7 +34,7 @@ from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions
 from endcap.schema.errors import DataError
 from endcap.schema.protocols import Recommender
-from endcap.training.config import TrainingConfig
+from endcap.training.config import EvaluationConfig, TrainingConfig
 from endcap.training.judge import Setup, load_evaluation
 from endcap.training.run import Run, load_run
 
@@ -46,13 +47,20 @@ VERBS: dict[Kind, str] = {
 }
 
 
-def export(run: Run | str, *, var: Path, config: TrainingConfig) -> Path:
+def export(
+    run: Run | str,
+    *,
+    var: Path,
+    config: TrainingConfig,
+    asking: EvaluationConfig | None = None,
+) -> Path:
     """Write the bundle of a training run, make it the current one, and return its folder.
 
     Args:
         run: a run, or its id, or `latest`.
         var: the folder that holds snapshots, models, evaluations and bundles.
         config: the weights of the blend.
+        asking: how models are evaluated, to find the evaluation that the bundle quotes.
 
     Raises:
         DataError: the run or its snapshot is missing, or the run has no popularity to fall back on.
@@ -66,6 +74,7 @@ def export(run: Run | str, *, var: Path, config: TrainingConfig) -> Path:
         params,
         config.model_copy(update={"seed": run.seed}),
         weights=run.weights,
+        asking=(asking or EvaluationConfig()).model_copy(update={"protocol": TEMPORAL}),
     )
     evaluation = load_evaluation(setup, root=var / "evaluations")
     root = var / "bundles"

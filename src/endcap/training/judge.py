@@ -18,11 +18,11 @@ from endcap.evaluation.evaluate import Measured, evaluate
 from endcap.evaluation.judge_view import Terms, UserAttributes
 from endcap.evaluation.kept import EVALUATION, keep, open_kept
 from endcap.evaluation.leaks import Leak, find_leaks
+from endcap.evaluation.lists.rank import Ranker
+from endcap.evaluation.lists.saved import SavedLists
 from endcap.evaluation.protocols.config import Part
 from endcap.evaluation.protocols.registry import split_by
-from endcap.evaluation.rank import Ranker
 from endcap.evaluation.result import Evaluation
-from endcap.evaluation.saved_lists import SavedLists
 from endcap.evaluation.split import TEMPORAL, Split
 from endcap.features.sessions import session_ids
 from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, kinds_in, weigh
@@ -196,7 +196,7 @@ class Setup:
             "params": {name: dict(params) for name, params in self.params.items()},
             "config": self.config.model_dump(mode="json", exclude={"models"}),
             "weights": self.weights.model_dump(mode="json"),
-            "asking": self.asking.model_dump(mode="json"),
+            "asking": self.asking.model_dump(mode="json", exclude={"exact_auc"}),
             "given": list(self.given),
         }
         digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

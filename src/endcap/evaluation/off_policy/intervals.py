@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from endcap.evaluation.bootstrap import CONFIDENCE, bootstrap_means
+from endcap.evaluation.certainty.bootstrap import CONFIDENCE, bootstrap_means
 from endcap.evaluation.off_policy.estimators import Parts
 from endcap.evaluation.off_policy.feedback import Floats, Ints
 from endcap.evaluation.off_policy.overlap import clustered_error

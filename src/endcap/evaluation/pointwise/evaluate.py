@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.bootstrap import Interval
+from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.pointwise.metrics import (
     ERRORS,
     ErrorSums,

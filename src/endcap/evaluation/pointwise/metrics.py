@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.bootstrap import CONFIDENCE, Interval, bootstrap_means
-from endcap.evaluation.draws import Columns
+from endcap.evaluation.certainty.bootstrap import CONFIDENCE, Interval, bootstrap_means
+from endcap.evaluation.certainty.draws import Columns
 from endcap.evaluation.pointwise.ratings import Stars
 from endcap.schema.types import UserIdx
 

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from endcap.evaluation.bootstrap import Interval
+from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.pointwise.metrics import ERRORS
 from endcap.evaluation.pointwise.printed import WIDTH, as_text, show
 from endcap.evaluation.pointwise.result import PARTS, RatingEvaluation

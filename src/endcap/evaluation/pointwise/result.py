@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from endcap.evaluation.bootstrap import Interval
+from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.pointwise.split import RatingCounts
 from endcap.schema.errors import DataError
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from endcap.evaluation.chance import draws
-from endcap.evaluation.pairs import pair_set
+from endcap.evaluation.lists.chance import draws
+from endcap.evaluation.lists.pairs import pair_set
 from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.parts import (
     Marks,

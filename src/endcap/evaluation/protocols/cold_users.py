@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from endcap.evaluation.chance import draws
+from endcap.evaluation.lists.chance import draws
 from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.parts import Terms, Window, known_of, nothing, with_facts
 from endcap.evaluation.protocols.runs import Rows, ranges

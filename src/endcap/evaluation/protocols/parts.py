@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.pairs import Pairs, pair_set
+from endcap.evaluation.lists.pairs import Pairs, pair_set
 from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.runs import Rows
 from endcap.evaluation.protocols.told import rows_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.chance import draws
+from endcap.evaluation.lists.chance import draws
 from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.parts import (
     Marks,

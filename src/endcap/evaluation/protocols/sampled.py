@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.rivals import RandomRanking
+from endcap.evaluation.lists.rivals import RandomRanking
 from endcap.evaluation.split import Split, Targets, View, seen_pairs
 from endcap.schema.dataset import Dataset, Interactions
 from endcap.schema.types import NO_ITEM, ItemIdx, Scores, UserIdx

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from endcap.evaluation.chance import draws
-from endcap.evaluation.pairs import Pairs, pair_set
+from endcap.evaluation.lists.chance import draws
+from endcap.evaluation.lists.pairs import Pairs, pair_set
 from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.parts import (
     Marks,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.metrics import discounts
+from endcap.evaluation.metrics.accuracy import discounts
 from endcap.schema.types import UserIdx
 
 K = 10

@@ -9,8 +9,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from endcap.evaluation.bootstrap import Interval
-from endcap.evaluation.discern import Room
+from endcap.evaluation.certainty.bootstrap import Interval
+from endcap.evaluation.metrics.discern import Room
 from endcap.evaluation.pointwise.printed import WIDTH, as_text, show
 from endcap.evaluation.seeds.result import RANDOM, SeedEvaluation
 from endcap.evaluation.split import Fact

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-from endcap.evaluation.bootstrap import Interval
-from endcap.evaluation.discern import Room
+from endcap.evaluation.certainty.bootstrap import Interval
+from endcap.evaluation.metrics.discern import Room
 from endcap.evaluation.pointwise.result import interval_of, without_nan
 from endcap.evaluation.split import Fact
 

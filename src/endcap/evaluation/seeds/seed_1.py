@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.bootstrap import Interval
+from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.pointwise.metrics import (
     ERRORS,
     error_sums,

@@ -1,0 +1,1 @@
+"""How sure a mean and a difference are, and what could have been shown."""

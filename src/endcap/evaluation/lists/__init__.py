@@ -1,0 +1,1 @@
+"""Lists: asked for, checked, without ties, and those that know nothing."""

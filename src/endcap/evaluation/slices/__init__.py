@@ -1,0 +1,1 @@
+"""Parts of the users and of the targets, measured alone."""

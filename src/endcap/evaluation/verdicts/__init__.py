@@ -1,0 +1,1 @@
+"""Whether one model beats another, and whether it may go live."""
