@@ -29,7 +29,7 @@ from endcap.evaluation.metrics.variety import VARIETY, measure_variety
 N_USERS, N_ITEMS, K = 22_363, 12_101, 100
 N_LARGE = (1_000_000, 160_000, 10)
 N_MODELS = 8
-ROUNDS = 5
+ROUNDS = 3
 PEERS = Path(".peers/bin/python")
 ACCURACY = ("accuracy", "auc")
 

@@ -99,8 +99,8 @@ def expected_metrics_of_random(
         k: list length.
 
     Returns:
-        By name of `accuracy.MEASURES`, each of shape (n_users,); AUC is NaN where all candidates are
-        relevant.
+        By name of `accuracy.MEASURES`, each of shape (n_users,); AUC is NaN where all candidates
+        are relevant.
     """
     relevant = n_relevant.astype(np.float64)[:, None]
     candidates = n_candidates.astype(np.float64)[:, None]
