@@ -12,7 +12,7 @@ from shops import make_shop, shop_parts, write_shop
 
 COMMANDS = (
     *("demo", "ingest", "explore", "features", "check-contract", "drift", "quarantine", "train"),
-    *("evaluate", "bundle", "serve", "recommend", "doctor"),
+    *("evaluate", "compare", "gate", "off-policy", "bundle", "serve", "recommend", "doctor"),
 )
 
 
