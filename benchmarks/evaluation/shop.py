@@ -13,7 +13,7 @@ from endcap.features.history import History, history_of
 from endcap.models.vectors import VectorRanking
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions, Items
-from endcap.schema.types import ItemIdx, TopK, UserIdx
+from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
 
 D = 64
 N_SEEN = 8
@@ -40,6 +40,14 @@ class Vectors:
         self._shop = shop
         beneath = np.linspace(-1, -0.001, len(shop.item_vectors), dtype=np.float32)
         self._ranking = VectorRanking(shop.item_vectors, beneath)
+
+    def score(self, users: UserIdx) -> Scores:
+        """Return the scores of all items, shape (n_users, n_items)."""
+        return self._ranking.score(
+            lambda asked: self._shop.user_vectors[np.unique(users)],
+            users,
+            history=self._shop.history,
+        )
 
     def recommend(
         self, users: UserIdx, k: int, *, exclude_seen: bool = True, allowed: ItemIdx | None = None

@@ -31,7 +31,7 @@ from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
 UNKNOWN = np.float32(-1e4)
 """Far below any inner product: where items without a vector of their own are ranked."""
 
-BLOCK_BYTES = 4 << 20  # of scores: they are still in the cache when the best are picked from them
+BLOCK_BYTES = 16 << 20  # of scores: larger ones leave the cache, smaller ones cost more calls
 MIN_ROWS = 64  # a product of fewer spends its time on fetching the item vectors
 _OWN_NUMBERS = 1 << 17  # of the vectors of finalists at a time
 _ROUNDING = 2.0**-24  # of float32, relative
@@ -72,7 +72,7 @@ class VectorRanking:
         The best are found by a matrix product, whose rounding depends on who else is asked about,
         and scored anew one by one, so that a user gets the same list alone as among others.
 
-        Cost: two operations a dimension for every pair of a user and an item, on all cores; 4 MiB
+        Cost: two operations a dimension for every pair of a user and an item, on all cores; 16 MiB
         of scores a core, or those of 64 users.
         """
         users = checked_users(users, k)
