@@ -336,8 +336,8 @@ def evaluation_speed(result: dict[str, Any]) -> str:
         f"| accuracy, AUC included | {ours['accuracy']:.2f} s "
         f"| {theirs['accuracy'] + theirs['auc']:.2f} s |",
         f"| variety and catalogue | {ours['variety']:.2f} s "
-        f"| {theirs['catalogue'] + theirs['popularity']:.2f} s, and {theirs['diversity']:.2f} s for "
-        "the diversity of a tenth of the users |",
+        f"| {theirs['catalogue'] + theirs['popularity']:.2f} s, and {theirs['diversity']:.2f} s "
+        "for the diversity of a tenth of the users |",
         "",
         f"{stream['n_users']:,} users were ranked over {stream['n_items']:,} items and measured in "
         f"{stream['took_s'] / 60:.1f} minutes. RecTools {metrics['rectools_version']}.",
