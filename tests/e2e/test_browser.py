@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 
@@ -16,20 +14,8 @@ from shops import shop_parts, write_shop
 
 pytestmark = pytest.mark.services
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        reason = "no Chromium on this machine: apt-get install chromium"
-        if os.environ.get("ENDCAP_REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +26,6 @@ def address(shop, tmp_path_factory) -> Iterator[str]:
     folder = write_shop(shop_parts(shop, clock_shift_us=shift_us), var / "bundles")
     with ServerProcess(folder, var) as server:
         yield server.address
-
-
-@pytest.fixture(scope="module")
-def browser(chromium, tmp_path_factory):
-    from playwright.sync_api import sync_playwright
-
-    # Chromium keeps crash reports and settings in the home folder: not in that of whoever tests.
-    home = {"HOME": str(tmp_path_factory.mktemp("home"))}
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=chromium, args=ARGUMENTS, env=dict(os.environ) | home
-        )
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -279,3 +279,11 @@ def test_json_without_numbers(hollow):
 def test_what_is_no_evaluation(text, message):
     with pytest.raises(DataError, match=message):
         Evaluation.from_json(text)
+
+
+def test_a_hostile_name_of_a_model_is_text_on_the_terminal(evaluation):
+    """Lists of others are called what the caller says."""
+    headline = evaluation.views["all"]
+    named = {**headline.models, "a[/b]": headline.models["als"]}
+    text = render_text(replace(evaluation, views={"all": replace(headline, models=named)}))
+    assert any(line.startswith(" a[/b] ") for line in text.splitlines())

@@ -1,5 +1,7 @@
 """Evaluations on disk."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from evaluation_shop import CUT, N_ITEMS, N_USERS, dataset_of, popular_of
@@ -76,6 +78,24 @@ def test_a_damaged_one_says_which_file(tmp_path, measured, file, fault):
         open_kept(tmp_path)
     assert file in caught.value.where
     assert "endcap evaluate" in caught.value.mend
+
+
+@pytest.mark.parametrize("file", ["per_user.npz", "lists.npz"])
+def test_whatever_byte_is_wrong_it_is_damaged_or_read(tmp_path, measured, file):
+    path = keep(measured, root=tmp_path, name="one") / file
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    n_damaged = 60
+    for place in rng.choice(len(whole), size=60, replace=False):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 0xFF
+        path.write_bytes(spoilt)
+        with suppress(DataError):
+            open_kept(tmp_path)
+            n_damaged -= 1
+    assert n_damaged > 50
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match="damaged"):
+        open_kept(tmp_path)
 
 
 def test_a_view_that_is_missing_is_noticed(tmp_path, measured):

@@ -49,4 +49,6 @@ def test_the_table_has_a_row_with_the_first_view(split_of, name):
 
 def test_every_choice_is_named():
     named = set(re.findall(r"`(\w+)(?: = [^`]*)?`", PAGE)) | {"refit", "seed"}
+    named |= {"test_days", "validation_days"}  # both are `training.test_days`, as the page says
+    assert "`training.test_days`" in PAGE
     assert set(ProtocolConfig.model_fields) <= named

@@ -342,7 +342,9 @@ def test_the_terminal_shows_every_slice_and_model_within_its_width(measured):
 
 
 def test_a_hostile_label_is_text_on_the_terminal():
-    assert "[red]x[/red]" in printed([result("[red]x[/red]", 0.1, p_adjusted=0.5)])
+    text = printed([result("[red]x[/red]", 0.1, p_adjusted=0.5, model="a[/b]")])
+    assert "[red]x[/red]" in text
+    assert "a[/b]" in text
 
 
 def test_the_plain_data_survives_json(measured):

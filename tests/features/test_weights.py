@@ -9,7 +9,6 @@ from endcap.features.weights import (
     KindWeights,
     interaction_weights,
     interest,
-    kinds_in,
     weigh,
 )
 from endcap.schema.columns import KIND_CODES, Kind
@@ -143,8 +142,8 @@ def test_where_there_are_views_alone_each_counts_one():
 
 def test_kinds_are_named_in_the_order_of_their_codes():
     told = data_of((0, 1, Kind.PURCHASE, 1), (0, 1, Kind.VIEW, 2), (0, 1, Kind.VIEW, 3))
-    assert kinds_in(told.interactions) == (Kind.VIEW, Kind.PURCHASE)
-    assert kinds_in(data_of().interactions) == ()
+    assert told.interactions.kinds == (Kind.VIEW, Kind.PURCHASE)
+    assert data_of().interactions.kinds == ()
 
 
 def test_data_that_says_nothing_of_interest_is_an_error():

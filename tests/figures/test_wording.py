@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endcap.figures.wording import counted, date, duration, listed, number, percent
+from endcap.figures.wording import counted, date, duration, listed, minute, number, percent
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,4 @@ def test_numbers_counts_lists_and_dates_read_well():
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert date(0) == "1 Jan 1970"
+    assert minute(3_600_000_000) == "1970-01-01 01:00 UTC"

@@ -16,9 +16,12 @@ from endcap.ingest.snapshot import (
     open_snapshot,
     read_catalogue,
     read_ids,
+    read_user_attributes,
 )
 from endcap.schema import artefacts
 from endcap.schema.errors import DataError
+from written_snapshot import START_US, write_snapshot
+from written_snapshot import Rows as WrittenRows
 
 Ingest = Callable[..., Snapshot]
 Rows = Callable[[Snapshot, str], list[dict[str, Any]]]
@@ -223,3 +226,19 @@ def test_counts_that_do_not_add_up_cannot_be_made() -> None:
     Counts(**fine | {"rows_in": 4, "kept": 1, "quarantined": 2, "removed_by_k_core": 1})
     with pytest.raises(ValueError, match="4 rows came in, but 1 were kept and 2 put aside"):
         Counts(**fine | {"rows_in": 4, "kept": 1, "quarantined": 2})
+
+
+def test_attributes_of_users_come_as_text_in_the_order_of_the_indices(tmp_path: Path) -> None:
+    known = {"ann": {"device": "phone", "age": "30"}, "bob": {"device": None, "age": "9"}}
+    rows = WrittenRows([("eve", "tea", 0, 1.0, None, START_US)], users=known)
+    path = write_snapshot(tmp_path, rows).path
+    assert read_ids(path).users.ids == ("ann", "bob", "eve")
+    assert read_user_attributes(path) == {
+        "age": ["30", "9", None],
+        "device": ["phone", None, None],
+    }
+
+
+def test_users_of_whom_nothing_is_known_have_no_attributes(tmp_path: Path) -> None:
+    rows = WrittenRows([("eve", "tea", 0, 1.0, None, START_US)])
+    assert read_user_attributes(write_snapshot(tmp_path, rows).path) == {}

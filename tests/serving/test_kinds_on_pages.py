@@ -14,7 +14,7 @@ from endcap.bundle.read import Bundle, read_bundle
 from endcap.bundle.scorer.panel import open_scorers
 from endcap.features.history import build_history, history_of
 from endcap.features.unsettled import settle
-from endcap.features.weights import DEFAULT_WEIGHTS, interest, kinds_in, weigh
+from endcap.features.weights import DEFAULT_WEIGHTS, interest, weigh
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions
 from endcap.serving.engine import Engine
@@ -56,7 +56,7 @@ def mixed(shop, mixed_data, tmp_path_factory) -> Bundle:
         history=history,
         unsettled=unsettled,
         told=build_history(mixed_data.interactions.take(bought), mixed_data.n_users),
-        kinds=tuple(kinds_in(mixed_data.interactions)),
+        kinds=mixed_data.interactions.kinds,
     )
     return read_bundle(write_shop(parts, tmp_path_factory.mktemp("mixed")))
 

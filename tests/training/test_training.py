@@ -9,11 +9,12 @@ import pytest
 
 from endcap.bundle.read import read_bundle
 from endcap.bundle.write import current
+from endcap.ingest.lists import GivenLists
 from endcap.ingest.run import ingest
 from endcap.ingest.snapshot import load_dataset
 from endcap.models import registry
 from endcap.schema.dataset import Dataset
-from endcap.schema.errors import DataError
+from endcap.schema.errors import DataError, SettingsError
 from endcap.training.config import EvaluationConfig, TrainingConfig
 from endcap.training.export import export
 from endcap.training.judge import Setup, judge, load_evaluation, save_evaluation, split_for
@@ -208,3 +209,12 @@ def test_a_run_without_popularity_makes_no_bundle(tmp_path, var, data, run):
     (tmp_path / "snapshots").symlink_to(var / "snapshots")
     with pytest.raises(DataError, match="popular"):
         export("latest", var=tmp_path, config=CONFIG)
+
+
+def test_lists_of_others_may_not_be_called_what_a_model_is(data):
+    """A weak list called popular would flatter everything that is compared with it."""
+    nobody = np.empty(0, dtype=np.int32)
+    for name in ("popular", "random", "blend", "repeat"):
+        given = {name: GivenLists(nobody, nobody, np.empty(0), 0)}
+        with pytest.raises(SettingsError, match=f"lists are called {name}"):
+            judge(data, ("repeat",), config=CONFIG, given=given)

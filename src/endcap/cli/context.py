@@ -67,5 +67,9 @@ def training_libraries() -> Iterator[None]:
 
 def model_names(models: str, settings: Settings) -> tuple[str, ...]:
     """Return the models that a flag names, or the configured ones."""
-    chosen = tuple(name.strip() for name in models.split(",") if name.strip())
-    return chosen or settings.training.models
+    return split_names(models) or settings.training.models
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Return the names of a flag, separated by commas; none when it is empty."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -101,6 +101,7 @@ def evaluate(
         return
     names = model_names(models, settings)
     if check_leaks:
+        _refuse_beside_leaks(settings, lists or seeds)
         _tell_leaks(opened, names, settings, part=part, as_json=as_json)
         return
     show = _Show(report=report, brief=brief, markdown=markdown, as_json=as_json)
@@ -149,7 +150,7 @@ def _evaluate_lists(
         weights=weights,
         on=part,
         asking=asking,
-        given=tuple(given),
+        given=given,
     )
     path = save_evaluation(judged.measured, setup, root=settings.var / "evaluations")
     if show.report:
@@ -206,9 +207,9 @@ def _given(lists: Sequence[str], opened: Snapshot, settings: Settings) -> dict[s
     found: dict[str, GivenLists] = {}
     for said in lists:
         name, _, file = said.partition("=")
-        if not name or not file or name in found:
+        if not name or not file or name in found or ":" in name:
             raise SettingsError(
-                f"--lists {said} names no file, or a name twice",
+                f"--lists {said} names no file, a name twice, or one with a colon",
                 where="--lists",
                 mend="Say --lists name=FILE",
             )
@@ -220,6 +221,17 @@ def _given(lists: Sequence[str], opened: Snapshot, settings: Settings) -> dict[s
                 markup=False,
             )
     return found
+
+
+def _refuse_beside_leaks(settings: Settings, others: object) -> None:
+    from endcap.evaluation.split import TEMPORAL
+
+    if settings.evaluation.protocol != TEMPORAL or others:
+        raise SettingsError(
+            f"--check-leaks knows the protocol {TEMPORAL} alone, no --lists and no --seeds",
+            where="--check-leaks",
+            mend="Leave those out",
+        )
 
 
 def _tell_leaks(
@@ -234,6 +246,7 @@ def _tell_leaks(
         config=settings.training,
         weights=settings.kinds,
         on=part,
+        asking=settings.evaluation,
     )
     if as_json:
         emit_json({"leaks": [{**asdict(leak), "is_leak": leak.is_leak} for leak in leaks]})

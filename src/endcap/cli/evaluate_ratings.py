@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from endcap.cli.context import training_libraries
+from endcap.cli.context import split_names, training_libraries
 from endcap.cli.output import emit_json, out
 from endcap.schema.artefacts import write_atomically
 from endcap.settings import Settings
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from endcap.schema.dataset import Dataset
 
 RATING_PROTOCOLS = ("rating", "seed-1", "seed-2")
-"""Protocols that measure predicted ratings, or labels made of them, and no lists."""
+"""As `evaluation.protocols.registry.OF_RATINGS`, which would load numpy for `--help`."""
 
 DENSE_IDS = 50_000
 """With more users and items than this, the network of `seed-1` takes sparse steps."""
@@ -36,7 +36,7 @@ def evaluate_ratings_of(
             models that rank, beside its own network; `seed-2` has its own.
         as_json: print the result as JSON.
     """
-    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    names = split_names(models)
     with training_libraries():
         from endcap.evaluation.pointwise.report import render_ratings
         from endcap.evaluation.pointwise.result import RatingEvaluation

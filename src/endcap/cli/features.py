@@ -21,7 +21,7 @@ from endcap.features.point_in_time import (
     user_features,
 )
 from endcap.features.spec import FeatureSpec
-from endcap.features.weights import KindWeights, kinds_in, weigh
+from endcap.features.weights import KindWeights, weigh
 from endcap.schema.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def made_from_what(
     snapshot_id: str, data: Dataset, *, at_us: int, spec: FeatureSpec, weights: KindWeights
 ) -> dict[str, Any]:
     """Return what the features depend on, as JSON values."""
-    told = weights.relative_to(kinds_in(data.interactions))
+    told = weights.relative_to(data.interactions.kinds)
     return {
         "snapshot_id": snapshot_id,
         "at_us": at_us,

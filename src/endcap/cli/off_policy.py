@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from endcap.cli.context import training_libraries
+from endcap.cli.context import split_names, training_libraries
 from endcap.cli.output import JsonFlag, emit_json, out
 from endcap.schema.errors import SettingsError
 
@@ -90,7 +90,7 @@ def off_policy(
         )
     table = read_table(log)
     place = POSITION if position is None and POSITION in table else position
-    columns = Columns(reward, action, propensity, place, user, _names(context))
+    columns = Columns(reward, action, propensity, place, user, split_names(context))
     other = read_table(target or target_log or log)
     book = code_book([table, other], columns)
     feedback = feedback_from(table, columns, book)
@@ -104,7 +104,7 @@ def off_policy(
         feedback,
         judged,
         rng=np.random.default_rng(seed),
-        methods=_names(method) or METHODS,
+        methods=split_names(method) or METHODS,
         clip=clip or math.inf,
     )
     if as_json:
@@ -119,7 +119,3 @@ def mean_reward(feedback: LoggedFeedback, *, seed: int) -> Estimate:
 
     rng = np.random.default_rng(seed)
     return estimates_of({}, feedback.reward, feedback.groups, rng=rng)[2]
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())

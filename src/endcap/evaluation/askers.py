@@ -25,8 +25,12 @@ class Askers:
     @staticmethod
     def of(split: Split, view: View) -> Askers:
         """Return the users of a view; where queries are users, each of them once."""
-        queries = split.targets[view].users
-        asked = queries if split.query_users is None else split.query_users[queries]
+        return Askers.of_queries(split.targets[view].users, split.query_users)
+
+    @staticmethod
+    def of_queries(queries: UserIdx, query_users: UserIdx | None) -> Askers:
+        """Return the users of some queries."""
+        asked = queries if query_users is None else query_users[queries]
         users, of_query = np.unique(asked, return_inverse=True)
         return Askers(users, of_query)
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.evaluation.lists.pairs import Pairs
+from endcap.evaluation.protocols.cold_users import COLD_USERS
 from endcap.evaluation.protocols.registry import PROTOCOLS
-from endcap.evaluation.split import Split, Targets, View, ViewRule
+from endcap.evaluation.split import Split, Targets, View, ViewRule, seen_pairs, warm_items
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError
 
@@ -28,15 +29,17 @@ def check_split(split: Split) -> None:
     _check_views(split)
     _check_queries(split)
     _check_time(split)
-    is_cold = np.ones(split.train.n_items, dtype=np.bool_)
-    is_cold[split.train.interactions.item_idx] = False
+    is_cold = ~warm_items(split.train)
     leaves_out = any(rule.exclude_seen for rule in split.rules.values())
     seen = split.seen if leaves_out else None
+    # Where queries are users, what is learnt from must know no answer either.
+    learnt = seen_pairs(split.train) if leaves_out and split.query_users is None else None
     for view, targets in split.targets.items():
         _check_shape(view, targets)
         _check_users(view, targets, n_users=split.known.n_users)
         _check_items(view, targets, is_cold)
         _check_rule(view, targets, split.rules[view], seen)
+        _check_rule(view, targets, split.rules[view], learnt)
 
 
 def _check_views(split: Split) -> None:
@@ -71,6 +74,10 @@ def _check_queries(split: Split) -> None:
         )
     if askers is not None and _outside(askers, train.n_users).any():
         _refuse("a query belongs to nobody", f"users are 0 to {train.n_users - 1}")
+    if askers is not None and split.protocol == COLD_USERS:
+        met = np.intersect1d(askers, train.interactions.user_idx)
+        if len(met):
+            _refuse("a hidden user is in what is learnt from", f"user {met[0]}")
 
 
 def _check_time(split: Split) -> None:

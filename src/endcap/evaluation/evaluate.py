@@ -18,7 +18,7 @@ from endcap.evaluation.lists.rivals import RANDOM, RandomRanking
 from endcap.evaluation.metrics.ground import ground_of
 from endcap.evaluation.per_user import PerUser
 from endcap.evaluation.result import Evaluation
-from endcap.evaluation.split import Split, View
+from endcap.evaluation.split import Split, View, warm_items
 from endcap.schema.errors import SettingsError
 
 
@@ -68,9 +68,7 @@ def evaluate(
     check_split(split)
     fits = [_line_up(some, split, terms, rng=rng) for some in (models, *further_fits)]
     rankings = Rankings(split, fits, terms.k, int(rng.integers(2**63)), split.seen)
-    is_cold = np.ones(split.train.n_items, dtype=np.bool_)
-    is_cold[split.train.interactions.item_idx] = False
-    court = Court(rankings, terms, ground_of(split), is_cold, rng)
+    court = Court(rankings, terms, ground_of(split), ~warm_items(split.train), rng)
     judged = {view: court.judge(view) for view in split.targets}
     evaluation = Evaluation(
         k=terms.k,

@@ -205,6 +205,7 @@ class Court:
                 slices_of(self.rankings.split, view, attributes=self.terms.attributes),
                 k=self.terms.k,
                 reference=self.terms.reference,
+                query_users=self.rankings.split.query_users,
             )
         )
 
@@ -220,6 +221,7 @@ class Court:
             n_replicates=self.terms.n_replicates,
             rng=self.rng,
             allowed=split.rules[view].allowed,
+            query_users=split.query_users,
         )
 
     def _n_free(self, view: View) -> NDArray[np.int64]:
@@ -239,6 +241,8 @@ class Court:
         targets, n_free = self.rankings.split.targets[view], self._n_free(view)
         random = expected_metrics_of_random(targets.n_relevant, n_free, k=self.terms.k)
         perfect = measure_all(perfect_hits(targets, n_free, self.terms.k), self.terms.k)
+        # Of all scores, as the models' is; a list of k cannot hold more than k targets.
+        perfect[:, list(MEASURES).index("auc")] = np.where(n_free > targets.n_relevant, 1.0, np.nan)
         chance = np.stack([random[name] for name in MEASURES], axis=1)
         expected, best = (
             dict(zip(MEASURES, map(_mean, askers.mean(columns).T), strict=True))

@@ -6,8 +6,8 @@ folder each, under the name of its setup; an evaluation of the same setup takes 
 
 from __future__ import annotations
 
-import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from endcap.schema.errors import DataError
 from endcap.schema.types import ItemIdx, UserIdx
 
 LATEST = "latest"
+MAX_SHOWN = 10
 EVALUATION, PER_USER, LISTS = "evaluation.json", "per_user.npz", "lists.npz"
 
 _METRICS, _USERS, _QUERIES = "metrics", "users", "queries"
@@ -64,8 +65,10 @@ def keep(measured: Measured, *, root: Path, name: str) -> Path:
                 lists[f"{view}/model/{model}"] = measured.lists[view][model].ranked.items
         np.savez_compressed(folder / PER_USER, allow_pickle=False, **users)
         np.savez_compressed(folder / LISTS, allow_pickle=False, **lists)
-        shutil.rmtree(root / name, ignore_errors=True)
-        return publish_folder(folder, root / name, pointer=root / LATEST)
+        with scratch_folder(root) as aside:
+            if (root / name).exists():
+                (root / name).rename(aside / name)
+            return publish_folder(folder, root / name, pointer=root / LATEST)
 
 
 def open_kept(root: Path, name: str = LATEST) -> Kept:
@@ -109,10 +112,14 @@ def find_kept(root: Path, name: str = LATEST) -> Path:
         found = [name] if name in there else [one for one in there if one.startswith(name)]
     if len(found) == 1 and name:
         return root / found[0]
+    named = found or there
+    more = f" and {len(named) - MAX_SHOWN:,} more" if len(named) > MAX_SHOWN else ""
     raise DataError(
         f"{'more than one' if len(found) > 1 else 'no'} evaluation is called {name!r}",
         where=str(root),
-        mend=f"There are: {', '.join(there)}" if there else "Run: endcap evaluate",
+        mend=f"There are: {', '.join(named[:MAX_SHOWN])}{more}"
+        if there
+        else "Run: endcap evaluate",
     )
 
 
@@ -121,7 +128,7 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         # Opened here, because numpy leaves a file open that it cannot read.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"the evaluation is damaged: {error}", where=str(path), mend=_MEND
         ) from error

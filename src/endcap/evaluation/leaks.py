@@ -13,11 +13,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from endcap.evaluation.lists.rank import Lists, Ranker, rank_users
+from endcap.evaluation.lists.pairs import Pairs
+from endcap.evaluation.lists.rank import Ranker, rank_users
 from endcap.evaluation.metrics.accuracy import find_hits, ndcg
 from endcap.evaluation.split import Split, Targets
 from endcap.schema.dataset import Dataset
-from endcap.schema.types import DAY_US, UserIdx
+from endcap.schema.protocols import ScoresItems
+from endcap.schema.types import DAY_US
 
 Pipeline: TypeAlias = Callable[[Dataset], Mapping[str, Ranker]]
 """Makes models from a whole data set, cutting off the future by itself."""
@@ -99,25 +101,35 @@ def shuffle_future(data: Dataset, from_us: int, *, rng: np.random.Generator) -> 
     """
     told = data.interactions
     start = int(np.searchsorted(told.ts, from_us, side="left"))
-    items = told.item_idx.copy()
+    items, users = told.item_idx.copy(), told.user_idx.copy()
     other = rng.permutation(data.n_items).astype(np.int32)
     items[start:] = other[rng.permutation(items[start:])]
-    return replace(data, interactions=replace(told, item_idx=items))
+    users[start:] = rng.permutation(data.n_users).astype(np.int32)[users[start:]]
+    return replace(data, interactions=replace(told, item_idx=items, user_idx=users))
 
 
 def _compare(
     name: str, true: Ranker, shuffled: Ranker, targets: Targets, *, k: int, n_items: int, seed: int
 ) -> Leak:
-    def lists(model: Ranker, users: UserIdx) -> Lists:
-        return rank_users(name, model, users, k=k, n_items=n_items, forbidden=None, seed=seed)
-
-    first, again = lists(true, targets.users), lists(shuffled, targets.users)
+    """Compare the lists with seen items and those without, and the scores where there are any."""
     relevant = targets.rows()
-    is_other = (first.ranked.items != again.ranked.items).any(axis=1)
-    return Leak(
-        name,
-        len(targets),
-        int(is_other.sum()),
-        float(ndcg(find_hits(first.ranked, relevant), k).mean()),
-        float(ndcg(find_hits(again.ranked, relevant), k).mean()),
-    )
+    no_pairs = Pairs(np.empty(0, dtype=np.int64), max(n_items, 1))  # leaves out seen, unchecked
+    is_other = np.zeros(len(targets), dtype=np.bool_)
+    worth: list[tuple[float, float]] = []
+    for forbidden in (None, no_pairs):
+        both = [
+            rank_users(
+                name, model, targets.users, k=k, n_items=n_items, forbidden=forbidden, seed=seed
+            ).ranked
+            for model in (true, shuffled)
+        ]
+        is_other |= (both[0].items != both[1].items).any(axis=1)
+        before, after = (float(ndcg(find_hits(one, relevant), k).mean()) for one in both)
+        worth.append((before, after))
+    if isinstance(true, ScoresItems) and isinstance(shuffled, ScoresItems):
+        for start in range(0, len(targets), 256):
+            rows = slice(start, start + 256)
+            first, again = (one.score(targets.users[rows]) for one in (true, shuffled))
+            is_other[rows] |= ~np.isclose(first, again, rtol=1e-4, equal_nan=True).all(axis=1)
+    before, after = max(worth, key=lambda pair: pair[0] - pair[1])
+    return Leak(name, len(targets), int(is_other.sum()), before, after)

@@ -17,6 +17,7 @@ from endcap.evaluation.certainty.bootstrap import Difference, Interval
 from endcap.evaluation.metrics.exposure import ExposureResult
 from endcap.evaluation.slices.measure import SliceResult
 from endcap.evaluation.split import Fact, SplitCounts
+from endcap.evaluation.undefined import without_nan
 from endcap.schema.errors import DataError
 
 FORMAT = 2
@@ -31,8 +32,8 @@ class ModelResult:
     metrics: by name, the mean over the users of whom the metric says something.
     catalogue: by name, one number for all lists: `coverage`, `gini`, `entropy`.
     versus_reference, versus_random: paired differences by metric, this model minus the rival.
-    n_short_lists: users who were given fewer than k items; the rest of such a list is a miss.
-    n_cut_ties: users whose k-th and next item had the same score, so that chance decided.
+    n_short_lists: lists of fewer than k items, one a query; the rest of such a list is a miss.
+    n_cut_ties: lists whose k-th and next item had the same score, so that chance decided.
     n_cold_hits: targets in the lists that nobody had in what was learnt from: who knows nothing
         but interactions can name those by luck alone.
     """
@@ -118,7 +119,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values under text keys; None stands for what is not defined."""
-        record: dict[str, Any] = _without_nan({"format": FORMAT, **asdict(self)})
+        record: dict[str, Any] = without_nan({"format": FORMAT, **asdict(self)})
         return record
 
     def to_json(self) -> str:
@@ -161,14 +162,6 @@ class Evaluation:
 
 
 _READER = TypeAdapter(Evaluation)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nan(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _with_nan(value: Any, key: str) -> Any:

@@ -162,7 +162,7 @@ class Split:
     def split_id(self) -> str:
         """A hash of what is asked: two evaluations of the same id ask the same of every user."""
         digest = hashlib.sha256()
-        chosen = [self.protocol, dict(self.facts), self.cut_us, self.end_us]
+        chosen = [self.protocol, dict(self.facts), self.cut_us, self.end_us, self.train.n_items]
         digest.update(json.dumps(chosen).encode())
         told = self.train.interactions
         arrays: list[NDArray[Any]] = [told.user_idx, told.item_idx, told.ts]
@@ -277,7 +277,7 @@ def split_by_time(
     past = data.between(None, cut_us)
     train = past if prepare is None else prepare(past)
     window = data.interactions.between(cut_us, end_us)
-    wanted = window.take(_makes_target(window, target_kinds))
+    wanted = window.take(are_targets(window, target_kinds))
     if len(train.interactions) == 0 or len(wanted) == 0:
         part = "before the cut" if len(train.interactions) == 0 else "between the cut and the end"
         raise DataError(
@@ -286,9 +286,7 @@ def split_by_time(
             mend="Choose another window or other kinds: settings training.test_days, "
             "training.target_kinds and kinds",
         )
-    taken, seen = _distinct(wanted, data.n_items), seen_pairs(train)
-    is_warm = np.zeros(data.n_items, dtype=np.bool_)
-    is_warm[train.interactions.item_idx] = True
+    taken, seen, is_warm = pairs_of(wanted, data.n_items), seen_pairs(train), warm_items(train)
     targets = views_of(taken, train, seen, is_warm)
     cold = taken.items[~is_warm[taken.items]]
     history_users, test_users = np.unique(seen.rows), targets["all"].users
@@ -305,7 +303,7 @@ def split_by_time(
         n_train_unused=len(past.interactions) - len(train.interactions),
         n_window_unused=len(window) - len(wanted),
     )
-    return Split(train, targets, cut_us, end_us, counts, target_kinds=_kinds_in(wanted))
+    return Split(train, targets, cut_us, end_us, counts, target_kinds=wanted.kinds)
 
 
 def seen_pairs(data: Dataset) -> Pairs:
@@ -318,14 +316,38 @@ def seen_pairs(data: Dataset) -> Pairs:
     )
 
 
-def _makes_target(window: Interactions, kinds: Collection[Kind]) -> NDArray[np.bool_]:
-    counts = window.weights > 0
-    return counts & np.isin(window.kind, [KIND_CODES[kind] for kind in kinds]) if kinds else counts
+def pairs_of(interactions: Interactions, n_items: int) -> Pairs:
+    """Return the distinct (user, item) pairs."""
+    return pair_set(interactions.user_idx, interactions.item_idx, stride=n_items)
 
 
-def _kinds_in(interactions: Interactions) -> tuple[Kind, ...]:
-    present = set(np.unique(interactions.kind).tolist())
-    return tuple(kind for kind, code in KIND_CODES.items() if code in present)
+def warm_items(train: Dataset) -> NDArray[np.bool_]:
+    """Return which items anybody had in what models learn from, shape (n_items,)."""
+    is_warm = np.zeros(train.n_items, dtype=np.bool_)
+    is_warm[train.interactions.item_idx] = True
+    return is_warm
+
+
+def are_targets(interactions: Interactions, kinds: Collection[Kind]) -> NDArray[np.bool_]:
+    """Return which interactions make a target, by weight and by kind; of any kind when empty."""
+    marks = interactions.weights > 0
+    if kinds:
+        marks &= np.isin(interactions.kind, [KIND_CODES[kind] for kind in kinds])
+    return np.asarray(marks)
+
+
+def targets_of(
+    taken: Pairs, is_warm: NDArray[np.bool_], kept: NDArray[np.bool_] | None = None
+) -> Targets:
+    """Return the pairs to foresee, or those of them that are marked, as targets."""
+    rows, items = taken.rows, taken.items
+    if kept is not None:
+        rows, items = rows[kept], items[kept]
+    users, n_each = np.unique(rows, return_counts=True)
+    indptr = np.concatenate([[0], np.cumsum(n_each, dtype=np.int64)])
+    return Targets(
+        users.astype(np.int32), indptr, items.astype(np.int32), np.asarray(~is_warm[items])
+    )
 
 
 def views_of(
@@ -342,13 +364,13 @@ def views_of(
     was_seen = seen.contain(taken.rows, taken.items)
     was_had = was_seen
     if train.refusals is not None:
-        was_had = was_seen & ~_distinct(train.refusals, train.n_items).contain(
+        was_had = was_seen & ~pairs_of(train.refusals, train.n_items).contain(
             taken.rows, taken.items
         )
     return {
-        "all": _targets(taken, np.ones(len(taken), dtype=np.bool_), is_warm),
-        "repeat": _targets(taken, was_had, is_warm),
-        "discovery": _targets(taken, ~was_seen, is_warm),
+        "all": targets_of(taken, is_warm),
+        "repeat": targets_of(taken, is_warm, was_had),
+        "discovery": targets_of(taken, is_warm, ~was_seen),
     }
 
 
@@ -362,14 +384,3 @@ def _window_in_days(data: Dataset, *, cut_us: int, end_us: int) -> str:
         f"the data span {span:.1f} days; the window begins {before:.1f} days before their end "
         f"and is {length:.1f} days long"
     )
-
-
-def _distinct(interactions: Interactions, n_items: int) -> Pairs:
-    return pair_set(interactions.user_idx, interactions.item_idx, stride=n_items)
-
-
-def _targets(taken: Pairs, kept: NDArray[np.bool_], is_warm: NDArray[np.bool_]) -> Targets:
-    users, n_each = np.unique(taken.rows[kept], return_counts=True)
-    items = taken.items[kept].astype(np.int32)
-    indptr = np.concatenate([[0], np.cumsum(n_each, dtype=np.int64)])
-    return Targets(users.astype(np.int32), indptr, items, ~is_warm[items])

@@ -5,7 +5,6 @@ Computes nothing; the page with the pictures is in `page.py`.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,28 +17,21 @@ from rich.text import Text
 from endcap.explore.activity import FEW, Activity
 from endcap.explore.chapters import chapters
 from endcap.explore.exploration import Exploration
+from endcap.figures.printed import WIDTH, as_text, show
 from endcap.figures.wording import date, number, percent
 
-WIDTH = 110
 BLOCKS = "▁▂▃▄▅▆▇█"
 MAX_BLOCKS = 72
 
 
 def render_terminal(found: Exploration, console: Console) -> None:
     """Print the summary; plain text of 110 columns off a terminal."""
-    if console.is_terminal:
-        width = min(console.width, WIDTH)
-        console.print(_summary(found), width=width, highlight=False, soft_wrap=False)
-    else:
-        console.out(render_text(found), end="", highlight=False)
+    show(_summary(found), console)
 
 
 def render_text(found: Exploration, *, width: int = WIDTH) -> str:
     """Return the summary as plain text, no line wider than `width`."""
-    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
-    with console.capture() as capture:
-        console.print(_summary(found))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return as_text(_summary(found), width=width)
 
 
 def sparkline(values: NDArray[np.int64], *, max_blocks: int = MAX_BLOCKS) -> str:

@@ -49,6 +49,16 @@ def als_user_vector(
     """
     rows = item_rows.astype(np.float64)
     sure = confidence.astype(np.float64)
-    left = gram + rows.T @ (rows * (sure - 1.0)[:, np.newaxis])
+    return np.linalg.solve(als_system(rows, sure, gram, reg), rows.T @ sure).astype(np.float32)
+
+
+def als_system(
+    item_rows: NDArray[np.float64],
+    confidence: NDArray[np.float64],
+    gram: NDArray[np.float64] | NDArray[np.float32],
+    reg: float,
+) -> NDArray[np.float64]:
+    """Return the left side of the equations of `als_user_vector`, shape (d, d)."""
+    left = gram + item_rows.T @ (item_rows * (confidence - 1.0)[:, np.newaxis])
     left[np.diag_indices_from(left)] += reg
-    return np.linalg.solve(left, rows.T @ sure).astype(np.float32)
+    return left

@@ -99,30 +99,31 @@ def interaction_weights(
     return found
 
 
-def kinds_in(interactions: Interactions) -> tuple[Kind, ...]:
-    """Return the kinds that occur, in the order of their codes."""
-    n_each = np.bincount(interactions.kind, minlength=N_CODES)
-    return tuple(kind for kind, code in KIND_CODES.items() if n_each[code])
-
-
-def weigh(data: Dataset, weights: KindWeights) -> Dataset:
+def weigh(data: Dataset, weights: KindWeights, *, kinds: Collection[Kind] | None = None) -> Dataset:
     """Return the data with the weight of every interaction; none is dropped.
 
-    The weights are those of `KindWeights.relative_to` the kinds that occur. Any slice in time of
-    the result is weighed alike.
+    The weights are those of `KindWeights.relative_to` some kinds. Any slice in time of the result
+    is weighed alike.
+
+    Args:
+        data: interactions of any kinds.
+        weights: of each kind.
+        kinds: that set the scale; those that occur when None or none. Whoever is to know a past
+            alone takes those of the past.
 
     Raises:
         SettingsError: there are interactions, but all weights of their kinds are 0 or below.
     """
     told = data.interactions
-    kinds = kinds_in(told)
-    if kinds and not any(weights.of(kind) > 0 for kind in kinds):
+    present = told.kinds
+    if present and not any(weights.of(kind) > 0 for kind in present):
         raise SettingsError(
-            f"no kind in the data has a weight above 0: {', '.join(kinds)}",
+            f"no kind in the data has a weight above 0: {', '.join(present)}",
             where="kinds",
-            mend=f"Set ENDCAP_KINDS__{kinds[0].upper()}, or bring data of other kinds",
+            mend=f"Set ENDCAP_KINDS__{present[0].upper()}, or bring data of other kinds",
         )
-    weight = interaction_weights(told.kind, told.value, weights.relative_to(kinds))
+    scaled = weights.relative_to(kinds or present)
+    weight = interaction_weights(told.kind, told.value, scaled)
     return replace(data, interactions=replace(told, weight=weight))
 
 

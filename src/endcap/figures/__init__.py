@@ -1,4 +1,4 @@
-"""How this project draws and words what it found: plots, pages and numbers as people read them.
+"""How this project draws and words what it found: plots, pages, printed text and numbers.
 
 Knows nothing of what is shown; the rooms above say that. matplotlib is imported on the first plot.
 """

@@ -56,3 +56,8 @@ def date(ts_us: int) -> str:
 def listed(words: Sequence[str]) -> str:
     """Return words as a list in a sentence: a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def minute(ts_us: int) -> str:
+    """Return a UTC time in microseconds as 2017-12-31 23:59 UTC."""
+    return f"{datetime.fromtimestamp(ts_us / SECOND_US, tz=UTC):%Y-%m-%d %H:%M} UTC"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,14 @@ class GivenLists:
     scores: NDArray[np.float64]
     n_strangers: int
 
+    @property
+    def digest(self) -> str:
+        """A hash of the rows."""
+        found = hashlib.sha256()
+        for column in (self.users, self.items, self.scores):
+            found.update(np.ascontiguousarray(column).data)
+        return found.hexdigest()[:16]
+
 
 def read_lists(path: Path, ids: Ids, *, pseudonyms: Pseudonyms | None = None) -> GivenLists:
     """Return the lists in a CSV, TSV or Parquet file.
@@ -61,6 +70,12 @@ def read_lists(path: Path, ids: Ids, *, pseudonyms: Pseudonyms | None = None) ->
             mend="List items of the snapshot: to leave some out would make the rest look better",
         )
     is_known = user_idx >= 0
+    if not is_known.any():
+        raise DataError(
+            f"none of {len(users):,} rows is of a user whom the snapshot knows",
+            where=str(path),
+            mend="Use the ids of the shop, as they stood in the files that were ingested",
+        )
     return GivenLists(
         user_idx[is_known], item_idx[is_known], scores[is_known], int((~is_known).sum())
     )

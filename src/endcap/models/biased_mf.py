@@ -8,12 +8,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from threadpoolctl import threadpool_limits
 
 from endcap.evaluation.pointwise.ratings import Stars, ratings_of
 from endcap.models.biased_mean import BiasedMean, BiasedMeanConfig
 from endcap.models.ridge import SparseRows, Vectors, solve_ridge, sparse_rows
 from endcap.models.state import load_state, require_fitted, save_state
+from endcap.models.threads import one_blas_thread
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import ItemIdx, UserIdx
 from endcap.telemetry import track
@@ -60,7 +60,7 @@ class BiasedMF:
         by_item = sparse_rows(rows.items, rows.users, left, n_rows=data.n_items)
         start = rng.standard_normal((data.n_users, self.config.rank), dtype=np.float32)
         self.user_factors_ = start / np.float32(np.sqrt(self.config.rank))
-        with threadpool_limits(1, "blas"), track("biased_mf", self.config.iterations) as task:
+        with one_blas_thread(), track("biased_mf", self.config.iterations) as task:
             for _ in range(self.config.iterations):
                 self.item_factors_ = self._half_sweep(by_item, self.user_factors_)
                 self.user_factors_ = self._half_sweep(by_user, self.item_factors_)

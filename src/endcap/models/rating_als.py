@@ -13,11 +13,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from threadpoolctl import threadpool_limits
 
 from endcap.evaluation.pointwise.ratings import Stars, ratings_of
 from endcap.models.ridge import SparseRows, Vectors, solve_ridge, sparse_rows
 from endcap.models.state import load_state, require_fitted, save_state
+from endcap.models.threads import one_blas_thread
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import ItemIdx, UserIdx
 from endcap.telemetry import track
@@ -61,7 +61,7 @@ class RatingALS:
         self.mean_ = float(rows.stars.mean(dtype=np.float64))
         self.is_known_user_, self.is_known_item_ = by_user.lengths > 0, by_item.lengths > 0
         self.user_factors_ = _unit_vectors(data.n_users, self.config.rank, rng)
-        with threadpool_limits(1, "blas"), track("rating_als", self.config.iterations) as task:
+        with one_blas_thread(), track("rating_als", self.config.iterations) as task:
             for _ in range(self.config.iterations):
                 self.item_factors_ = self._half_sweep(by_item, self.user_factors_)
                 self.user_factors_ = self._half_sweep(by_user, self.item_factors_)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from endcap.features.fold_in import als_system
 from endcap.schema.protocols import Reason
 from endcap.schema.types import ItemIdx, Scores
 
@@ -71,6 +72,5 @@ def als_parts(
     Source: Hu, Koren, Volinsky 2008, section 5.
     """
     rows, sure = item_rows.astype(np.float64), confidence.astype(np.float64)
-    left = gram + rows.T @ (rows * (sure - 1.0)[:, np.newaxis])
-    left[np.diag_indices_from(left)] += reg
-    return np.asarray(target_rows.astype(np.float64) @ np.linalg.solve(left, rows.T) * sure)
+    solved = np.linalg.solve(als_system(rows, sure, gram, reg), rows.T)
+    return np.asarray(target_rows.astype(np.float64) @ solved * sure)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.types import ItemIdx, Timestamps, UserIdx
 
 
@@ -50,6 +51,12 @@ class Interactions:
     def weights(self) -> NDArray[np.float32]:
         """The weight of each entry, 1 where none is set."""
         return np.ones(len(self), dtype=np.float32) if self.weight is None else self.weight
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds that occur, in the order of their codes."""
+        present = set(np.unique(self.kind).tolist())
+        return tuple(kind for kind, code in KIND_CODES.items() if code in present)
 
     def take(self, rows: slice | NDArray[np.bool_]) -> Interactions:
         """Return the chosen entries; a slice shares memory with this one."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from endcap.evaluation.lists.rivals import RANDOM
+from endcap.evaluation.report.page.cards import best_model
 from endcap.evaluation.report.page.example import Example, draw_users, example_of
-from endcap.evaluation.report.protocol_text import HEADLINE_METRIC
 from endcap.evaluation.result import Evaluation
 from endcap.ingest.snapshot import read_catalogue
 from endcap.schema.protocols import Explains, Reason
@@ -48,16 +47,12 @@ def examples_of(
 
 
 def _best_and_reference(evaluation: Evaluation, view: str) -> tuple[str, ...]:
-    models = evaluation.views[view].models
-    others = [name for name in models if name not in (RANDOM, evaluation.reference)]
-    if not others:
-        return (evaluation.reference,)
-    best = max(others, key=lambda name: models[name].metrics[HEADLINE_METRIC].mean)
-    return best, evaluation.reference
+    best = best_model(evaluation, evaluation.views[view])
+    return tuple(dict.fromkeys((best, evaluation.reference)))
 
 
 def _reasons(judged: Judged, name: str, view: str, user: int) -> Sequence[Reason]:
-    model = judged.models[name]
+    model = judged.models.get(name)  # the random ranking is none of them
     if not isinstance(model, Explains):
         return ()
     lists = judged.measured.lists[view][name]

@@ -22,7 +22,7 @@ from endcap.evaluation.split import TEMPORAL
 from endcap.features.history import History, build_history
 from endcap.features.popularity import first_seen
 from endcap.features.unsettled import settle
-from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, kinds_in, weigh
+from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, weigh
 from endcap.ingest.snapshot import Snapshot, load_dataset, open_snapshot, read_catalogue, read_ids
 from endcap.models.als import ALS
 from endcap.models.item_knn import ItemKNN
@@ -118,7 +118,7 @@ def bundle_parts(
             where=", ".join(models),
             mend="Train with popular among the models",
         )
-    kinds = kinds_in(data.interactions)
+    kinds = data.interactions.kinds
     verb_kind = _verb_kind(data.interactions, weights)
     told = _of_kind(data.interactions, verb_kind)
     history, unsettled = settle(weigh(data, weights))

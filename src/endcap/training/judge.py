@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,21 @@ from endcap.evaluation.judge_view import Terms, UserAttributes
 from endcap.evaluation.kept import EVALUATION, keep, open_kept
 from endcap.evaluation.leaks import Leak, find_leaks
 from endcap.evaluation.lists.rank import Ranker
+from endcap.evaluation.lists.rivals import RANDOM
 from endcap.evaluation.lists.saved import SavedLists
+from endcap.evaluation.protocols.cold_items import COLD_ITEMS
 from endcap.evaluation.protocols.config import Part
+from endcap.evaluation.protocols.leave_one_out import LEAVE_ONE_OUT
+from endcap.evaluation.protocols.random_rows import RANDOM_ROWS
 from endcap.evaluation.protocols.registry import split_by
 from endcap.evaluation.result import Evaluation
-from endcap.evaluation.split import TEMPORAL, Split
+from endcap.evaluation.split import TEMPORAL, Split, days_before_end
 from endcap.features.sessions import session_ids
-from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, kinds_in, weigh
+from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, weigh
 from endcap.ingest.lists import GivenLists
 from endcap.models import registry
 from endcap.models.blend import Blend
+from endcap.models.popular import Popular, PopularConfig
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import SettingsError
 from endcap.schema.protocols import Recommender, TakesHistory
@@ -58,6 +63,9 @@ class Judged:
 
 REFERENCE = "popular"
 BLEND = "blend"
+AT_ANY_TIME = (LEAVE_ONE_OUT, RANDOM_ROWS)
+"""Protocols under which users end at any time, so that popularity has to be of all time."""
+OF_ALL_TIME_DAYS = 1e6
 DEFAULT = EvaluationConfig()
 
 
@@ -87,8 +95,12 @@ def judge(
         given: lists of other systems, by the name under which they are reported.
 
     Raises:
-        SettingsError: a model, or a list that was given, cannot answer the protocol.
+        SettingsError: a model, or a list that was given, cannot answer the protocol; or a list is
+            called what a model is called.
     """
+    _check_names(given or {}, names)
+    for name in names:
+        registry.model_class(name)  # before anything is fitted
     split = split_for(data, config=config, weights=weights, on=on, asking=asking)
     console.print(
         f"  {len(split.train.interactions):,} interactions to learn from, "
@@ -112,11 +124,19 @@ def judge(
         ),
         further_fits=fits[1:],
     )
-    kinds = kinds_in(data.interactions)
+    return Judged(_with_terms(measured, data, weights), split, fits[0])
+
+
+def _with_terms(measured: Measured, data: Dataset, weights: KindWeights) -> Measured:
+    """Return the evaluation with what it does not know of: weights, and which popularity it was."""
+    kinds = data.interactions.kinds
     in_force = weights.relative_to(kinds)
+    evaluation = measured.evaluation
+    facts = dict(evaluation.facts)
+    if evaluation.protocol in AT_ANY_TIME:
+        facts["popular"] = "of all time"
     told = {kind.value: in_force.of(kind) for kind in kinds}
-    evaluation = replace(measured.evaluation, weights=told)
-    return Judged(replace(measured, evaluation=evaluation), split, fits[0])
+    return replace(measured, evaluation=replace(evaluation, weights=told, facts=facts))
 
 
 def split_for(
@@ -129,9 +149,11 @@ def split_for(
 ) -> Split:
     """Return the split of one part, with at most `max_test_users` test users."""
     told = data.interactions
+    n_windows = 2 if on == "validation" or not asking.refit else 1
+    past = data.between(None, days_before_end(data, n_windows * config.test_days))
     split = split_by(
         asking.protocol,
-        weigh(data, weights),
+        weigh(data, weights, kinds=past.interactions.kinds),
         choices=asking.choices(config, on=on),
         prepare=interest,
         target_kinds=config.target_kinds,
@@ -147,13 +169,17 @@ def leaks_of(
     config: TrainingConfig,
     weights: KindWeights = DEFAULT_WEIGHTS,
     on: Part = "test",
+    asking: EvaluationConfig = DEFAULT,
 ) -> list[Leak]:
     """Return for each model whether what happens after the cut changes what it lists."""
 
-    def pipeline(whole: Dataset) -> Mapping[str, Ranker]:
-        return _models(split_for(whole, config=config, weights=weights, on=on), names, config)
+    def cut(whole: Dataset) -> Split:
+        return split_for(whole, config=config, weights=weights, on=on, asking=asking)
 
-    split = split_for(data, config=config, weights=weights, on=on)
+    def pipeline(whole: Dataset) -> Mapping[str, Ranker]:
+        return _models(cut(whole), names, config)
+
+    split = cut(data)
     return find_leaks(pipeline, data, split, k=config.k, rng=model_rng(config.seed, "leaks"))
 
 
@@ -163,7 +189,7 @@ class Setup:
 
     params: the settings of each model by name, as JSON values.
     weights: of each kind of interaction.
-    given: the names of lists that other systems made.
+    given: the lists that other systems made: name and what they hold, as a hash.
     """
 
     snapshot_id: str
@@ -172,7 +198,7 @@ class Setup:
     on: Part = "test"
     weights: KindWeights = DEFAULT_WEIGHTS
     asking: EvaluationConfig = DEFAULT
-    given: tuple[str, ...] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -183,11 +209,12 @@ class Setup:
         weights: KindWeights = DEFAULT_WEIGHTS,
         on: Part = "test",
         asking: EvaluationConfig = DEFAULT,
-        given: Sequence[str] = (),
+        given: Mapping[str, GivenLists] | None = None,
     ) -> Setup:
         """Return the setup of models with their default settings, as `judge` fits them."""
         params = {name: registry.params(registry.create(name)) for name in _with_reference(names)}
-        return Setup(snapshot_id, params, config, on, weights, asking, tuple(given))
+        hashes = {name: lists.digest for name, lists in (given or {}).items()}
+        return Setup(snapshot_id, params, config, on, weights, asking, hashes)
 
     @property
     def name(self) -> str:
@@ -197,7 +224,7 @@ class Setup:
             "config": self.config.model_dump(mode="json", exclude={"models"}),
             "weights": self.weights.model_dump(mode="json"),
             "asking": self.asking.model_dump(mode="json", exclude={"exact_auc"}),
-            "given": list(self.given),
+            "given": dict(self.given),
         }
         digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
         return f"{self.snapshot_id}-{self.asking.protocol}-{self.on}-{digest[:8]}"
@@ -222,6 +249,10 @@ def load_evaluation(setup: Setup, *, root: Path) -> Evaluation | None:
 def _models(split: Split, names: Sequence[str], config: TrainingConfig) -> dict[str, Ranker]:
     """Return the models by name, fitted and told whom they will be asked about."""
     fitted, _ = fit_models(split.train, _with_reference(names), seed=config.seed)
+    if split.protocol in AT_ANY_TIME:
+        fitted[REFERENCE] = Popular(PopularConfig(half_life_days=OF_ALL_TIME_DAYS)).fit(
+            split.train, rng=model_rng(config.seed, REFERENCE)
+        )
     models = {name: _told(name, model, split) for name, model in fitted.items()}
     return {**models, **_blend(models, config)}
 
@@ -239,11 +270,22 @@ def _told(name: str, model: Recommender, split: Split) -> Recommender:
     return model.with_history(split.history)
 
 
+def _check_names(given: Mapping[str, GivenLists], names: Sequence[str]) -> None:
+    """Refuse lists that would stand in a model's place, above all in that of the reference."""
+    models = {RANDOM, BLEND, *_with_reference(names)}
+    if taken := [name for name in given if name in models]:
+        raise SettingsError(
+            f"lists are called {', '.join(taken)}, as a model is",
+            where="--lists",
+            mend="Give them another name",
+        )
+
+
 def _saved(given: GivenLists, split: Split) -> Ranker:
-    if split.history is not None:
+    if split.history is not None or split.protocol in {COLD_ITEMS, RANDOM_ROWS}:
         raise SettingsError(
             f"lists of users cannot answer the protocol {split.protocol}, which asks with other "
-            "histories",
+            "histories, or hides what is drawn here from models that are fitted here",
             where="--lists",
             mend=f"Take a protocol that asks about users as they are, such as {TEMPORAL}",
         )

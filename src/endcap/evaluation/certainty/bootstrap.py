@@ -88,6 +88,21 @@ def bootstrap_means(
     return means
 
 
+def percentile_ends(replicates: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the ends of the 95 % percentile interval of replicates, shape (n_replicates,).
+
+    Of those that are defined, as one user among many may be drawn by some only; NaN of none.
+
+    Source: Efron, Tibshirani 1993, section 13.3.
+    """
+    known = replicates[~np.isnan(replicates)]
+    if len(known) == 0:
+        return math.nan, math.nan
+    tail = (1.0 - CONFIDENCE) / 2.0
+    low, high = np.quantile(known, [tail, 1.0 - tail])
+    return float(low), float(high)
+
+
 @dataclass(frozen=True, slots=True)
 class Resampled:
     """The values of one model with the means of its resampled users; see `resample`.
@@ -118,8 +133,6 @@ class Resampled:
 
         An outcome that no sampled user shows has an interval of [0, 0]; over n users its true
         mean may still be up to about 3 / n.
-
-        Source: Efron, Tibshirani 1993, section 13.3.
         """
         return _intervals(self.of_users, self.replicates, n_seeds=self.n_seeds)
 
@@ -229,11 +242,8 @@ def _replicates(
 def _intervals(values: Columns, replicates: Columns, *, n_seeds: int) -> list[Interval]:
     n_users = (~np.isnan(values)).sum(axis=0)
     means = np.nansum(values, axis=0) / np.where(n_users > 0, n_users, np.nan)
-    tail = (1.0 - CONFIDENCE) / 2.0
     intervals = []
     for mean, n, column in zip(means, n_users, replicates.T, strict=True):
-        # One user among many may be drawn by no replicate at all, or by some only.
-        known = column[~np.isnan(column)]
-        low, high = np.quantile(known, [tail, 1.0 - tail]) if n and len(known) else (np.nan, np.nan)
-        intervals.append(Interval(float(mean), float(low), float(high), int(n), n_seeds))
+        low, high = percentile_ends(column) if n > 1 else (math.nan, math.nan)
+        intervals.append(Interval(float(mean), low, high, int(n), n_seeds))
     return intervals

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as students_t
 
-from endcap.evaluation.certainty.bootstrap import Resampled
+from endcap.evaluation.certainty.bootstrap import CONFIDENCE, Resampled
 from endcap.evaluation.certainty.draws import Columns
 
 
@@ -31,6 +31,18 @@ def seed_p_values(first: Resampled, second: Resampled) -> NDArray[np.float64]:
     statistic = mean / np.sqrt(np.where(is_sure, 1.0, variance))
     p_values = np.where(is_sure, mean == 0, 2.0 * students_t.sf(statistic, freedom))
     return np.where(both.any(axis=0), p_values, np.nan)
+
+
+def half_width_with_seeds(first: Resampled, second: Resampled) -> float:
+    """Return half of the 95 % interval that `seed_p_values` tests, of the first column.
+
+    It is 0 where nothing varies.
+    """
+    differences = first.of_users - second.of_users
+    both = ~np.isnan(differences)
+    seeds = [_seed_means(one, both) for one in (first, second)]
+    variance, freedom = _combined([_mean_variance(one) for one in (differences, *seeds)])
+    return float(students_t.isf((1.0 - CONFIDENCE) / 2.0, freedom[0]) * np.sqrt(variance[0]))
 
 
 def _seed_means(model: Resampled, is_in: NDArray[np.bool_]) -> Columns:

@@ -61,6 +61,11 @@ class SavedLists:
         n_each = np.bincount(users, minlength=n_users)
         starts = np.cumsum(n_each) - n_each
         columns = np.arange(len(users)) - starts[users]
+        # float32 would make ties of large or of near scores, so only their order is kept.
+        is_lower = np.ones(len(users), dtype=np.bool_)
+        is_lower[1:] = (users[1:] != users[:-1]) | (scores[1:] != scores[:-1])
+        step = np.cumsum(is_lower)
+        scores = step[starts[users]] - step
         shape = (n_users, max(int(n_each.max(initial=0)), 1))
         listed = np.full(shape, NO_ITEM, dtype=np.int32)
         scored = np.full(shape, -np.inf, dtype=np.float32)

@@ -65,6 +65,7 @@ def settle_ties(ask: Ask, users: UserIdx, k: int, *, n_items: int, seed: int) ->
             settled.items[rows[done]] = longer.items
             settled.scores[rows[done]] = longer.scores
             still_open.append(rows[reaches_end])
+            _miss_the_tie(settled, short, rows[~agrees], k)
         open_rows = np.concatenate(still_open)
     return Settled(settled, is_cut)
 
@@ -85,6 +86,13 @@ def _begins_like(wide: TopK, short: TopK, rows: NDArray[np.int64]) -> NDArray[np
     # Close, not equal: a matrix product of another shape may round differently.
     heads = wide.scores[:, : short.k]
     return np.asarray(np.isclose(heads, short.scores[rows], rtol=1e-4).all(axis=1))
+
+
+def _miss_the_tie(settled: TopK, short: TopK, rows: NDArray[np.int64], k: int) -> None:
+    """Take what is tied with the k-th item off some lists: who came in was not left to chance."""
+    is_tied = settled.scores[rows] == short.scores[rows, k - 1][:, None]
+    settled.items[rows] = np.where(is_tied, NO_ITEM, settled.items[rows])
+    settled.scores[rows] = np.where(is_tied, -np.inf, settled.scores[rows])
 
 
 def _shuffle_ties(ranked: TopK, users: UserIdx, *, seed: int, k: int) -> TopK:

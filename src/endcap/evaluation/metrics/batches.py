@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from endcap.evaluation.certainty.bootstrap import CONFIDENCE, Interval
+from endcap.evaluation.certainty.bootstrap import Interval, percentile_ends
 from endcap.evaluation.certainty.draws import Columns, Draws, draws_from
 
 MAX_BATCHES = 1000
@@ -111,12 +111,10 @@ class Batches:
 
 def interval_of(mean: float, replicates: NDArray[np.float64], *, n_users: int) -> Interval:
     """Return the percentile interval; NaN all through without a mean or a replicate."""
-    known = replicates[~np.isnan(replicates)]
-    if math.isnan(mean) or len(known) == 0:
+    low, high = percentile_ends(replicates)
+    if math.isnan(mean) or math.isnan(low):
         return Interval(math.nan, math.nan, math.nan, n_users)
-    tail = (1.0 - CONFIDENCE) / 2.0
-    low, high = np.quantile(known, [tail, 1.0 - tail])
-    return Interval(mean, float(low), float(high), n_users)
+    return Interval(mean, low, high, n_users)
 
 
 def _ratio(totals: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:

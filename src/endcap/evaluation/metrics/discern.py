@@ -17,6 +17,9 @@ from endcap.evaluation.metrics.blind import SMALLEST_SPAN
 class Room:
     """What a metric gives the worst and the best of models: all others lie in between.
 
+    Where that leaves no room, the metric says nothing about any model, however good its value
+    looks: a fixed denominator or a fixed set of candidates has decided it before.
+
     random: of scores that know nothing, the mean of several draws if there are several.
     oracle: of scores that order or predict everything right.
     """
@@ -41,16 +44,3 @@ class Room:
             return True
         largest = max(abs(self.oracle.mean), abs(self.random.mean))
         return self.span <= max(self.noise, SMALLEST_SPAN * largest)
-
-
-def can_tell(random: Interval, oracle: Interval) -> bool:
-    """Return whether a metric leaves models any room between random and perfect scores.
-
-    A metric that does not says nothing about any model, however good its value looks: a fixed
-    denominator or a fixed set of candidates has decided it before.
-
-    Args:
-        random: the metric of random scores.
-        oracle: the metric of perfect ones, on the same users.
-    """
-    return not Room(random, oracle).is_blind

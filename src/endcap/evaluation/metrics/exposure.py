@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from endcap.evaluation.askers import Askers
 from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.metrics.batches import Batches, Means, interval_of
 from endcap.evaluation.metrics.ground import POPULARITY, Ground
@@ -26,7 +27,7 @@ from endcap.evaluation.metrics.group_shares import (
     parts_of,
 )
 from endcap.evaluation.split import Targets
-from endcap.schema.types import ItemIdx, TopK
+from endcap.schema.types import ItemIdx, TopK, UserIdx
 
 Values: TypeAlias = NDArray[np.float64]
 
@@ -160,6 +161,7 @@ def measure_exposure(
     allowed: ItemIdx | None = None,
     min_items: int = MIN_ITEMS,
     min_users: int = MIN_USERS,
+    query_users: UserIdx | None = None,
 ) -> dict[str, dict[str, ExposureResult]]:
     """Return by attribute, then by model, what the lists give to the groups of items.
 
@@ -177,6 +179,7 @@ def measure_exposure(
         allowed: the candidates, when not the whole catalogue.
         min_items: see `ExposureResult`.
         min_users: see `ExposureResult`.
+        query_users: whose the queries are that `targets` name, where these are no users.
 
     Cost: one pass over the lists for each attribute; the bootstrap costs the same for any number
         of users. 22,000 users, 8 models and 4 attributes take about half a second at k = 10.
@@ -184,7 +187,8 @@ def measure_exposure(
     Source: Singh, Joachims 2018 (exposure); Hardt, Price, Srebro 2016 (equal opportunity), for
     lists as in Zhu, Wang, Caverlee 2020, here averaged over users and not over targets.
     """
-    batches = Batches.of(len(targets), n_replicates=n_replicates, rng=rng)
+    askers = Askers.of_queries(targets.users, query_users)
+    batches = Batches.of(len(askers.users), n_replicates=n_replicates, rng=rng)
     hits = [find_targets(one, targets, k=k, n_items=ground.n_items) for one in lists.values()]
     found: dict[str, dict[str, ExposureResult]] = {}
     for attribute, groups in ground.groups.items():
@@ -195,8 +199,9 @@ def measure_exposure(
             [group_exposure(one, parts.groups, k=k), group_recall(hit, n_wanted, parts.groups)]
             for one, hit in zip(lists.values(), hits, strict=True)
         )
-        means = batches.means([batches.gather(np.hstack(pair)) for pair in columns])
-        asked = _Asked.of(parts, n_wanted > 0, min_items=min_items, min_users=min_users)
+        means = batches.means([batches.gather(askers.mean(np.hstack(pair))) for pair in columns])
+        asks = askers.mean(n_wanted.astype(np.float64)) > 0
+        asked = _Asked.of(parts, asks, min_items=min_items, min_users=min_users)
         history = _history_shares(parts, ground)
         found[attribute] = {
             name: _result(of_model, parts, history, asked)

@@ -64,3 +64,14 @@ METRICS: Mapping[str, MetricText] = {
         "Entropy", "how evenly items are listed, 1 for equally", "higher", "catalogue"
     ),
 }
+
+
+def label_of(metric: str, k: int) -> str:
+    """Return a metric as the heading of a column, such as "NDCG@10"; its name when not known.
+
+    The AUC knows no list length. Variety is of the same lists, but has no room for saying so.
+    """
+    text = METRICS.get(metric)
+    if text is None:
+        return metric
+    return text.label if metric == "auc" or text.of == "variety" else f"{text.label}@{k}"

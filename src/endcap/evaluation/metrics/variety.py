@@ -37,7 +37,7 @@ def measure_variety(
 
     Args:
         ranked: one list a user, no item twice in one.
-        hits: of these lists; see `metrics.find_hits`.
+        hits: of these lists; see `accuracy.find_hits`.
         users: who they are for: rows of the history that `ground` was made of.
         ground: of the split.
         k: list length; a shorter list counts as padded.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -15,8 +14,8 @@ from endcap.evaluation.off_policy.clipping import Clipping
 from endcap.evaluation.off_policy.intervals import Estimate
 from endcap.evaluation.off_policy.overlap import Overlap
 from endcap.evaluation.off_policy.value import DIRECT, PolicyValue
+from endcap.figures.printed import WIDTH, as_text
 
-WIDTH = 110
 LABELS = {
     "dm": "direct",
     "ips": "IPS",
@@ -36,10 +35,7 @@ def render_text(value: PolicyValue, *, truth: Estimate | None = None, width: int
         truth: what the target did earn in a log of its own, if there is one.
         width: in columns.
     """
-    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
-    with console.capture() as capture:
-        console.print(_sections(value, truth))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return as_text(_sections(value, truth), width=width)
 
 
 def sentences(value: PolicyValue) -> Iterator[str]:

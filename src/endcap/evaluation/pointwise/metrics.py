@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.certainty.bootstrap import CONFIDENCE, Interval, bootstrap_means
+from endcap.evaluation.certainty.bootstrap import Interval, bootstrap_means, percentile_ends
 from endcap.evaluation.certainty.draws import Columns
 from endcap.evaluation.pointwise.ratings import Stars
 from endcap.schema.types import UserIdx
@@ -104,9 +104,8 @@ def resampled_pooled(
 
 def interval(value: float, replicates: NDArray[np.float64], *, n_users: int) -> Interval:
     """Return a value with the percentile interval of its replicates, shape (n_replicates,)."""
-    tail = (1.0 - CONFIDENCE) / 2.0
-    low, high = np.quantile(replicates, [tail, 1.0 - tail])
-    return Interval(float(value), float(low), float(high), n_users)
+    low, high = percentile_ends(replicates)
+    return Interval(float(value), low, high, n_users)
 
 
 def mean_intervals(

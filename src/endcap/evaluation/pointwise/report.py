@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import Literal
 
 from rich.box import SIMPLE_HEAD
@@ -13,9 +12,13 @@ from rich.text import Text
 
 from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.pointwise.metrics import ERRORS
-from endcap.evaluation.pointwise.printed import WIDTH, as_text, show
 from endcap.evaluation.pointwise.result import PARTS, RatingEvaluation
-from endcap.schema.types import DAY_US, SECOND_US
+from endcap.figures.printed import WIDTH, as_text, show
+from endcap.figures.wording import minute
+from endcap.schema.types import DAY_US
+
+MIN_USERS = 30
+"""With fewer, an interval of resampled users claims nothing."""
 
 _HEADS = {"known": "known rows", "new_user": "new user", "new_item": "new item"}
 
@@ -41,7 +44,9 @@ def rating_verdicts(evaluation: RatingEvaluation) -> list[str]:
         if name == evaluation.reference:
             continue
         found = model.versus_reference["rmse"]
-        if found.high < 0:
+        if found.n_users < MIN_USERS:
+            verdict = "not shown to differ from"
+        elif found.high < 0:
             verdict = "better than"
         else:
             verdict = "worse than" if found.low > 0 else "not shown to differ from"
@@ -58,9 +63,9 @@ def rating_protocol(evaluation: RatingEvaluation) -> list[str]:
     counts = evaluation.counts
     days = (evaluation.end_us - evaluation.cut_us) / DAY_US
     return [
-        f"Protocol rating: one cut in time for everybody, {_date(evaluation.cut_us)}. Models learn "
-        f"from the {counts.n_train:,} ratings before it (mean {evaluation.train_mean:.4f}) and "
-        f"predict the {counts.n_rows:,} of the {days:.1f} days after it (mean "
+        f"Protocol rating: one cut in time for everybody, {minute(evaluation.cut_us)}. Models "
+        f"learn from the {counts.n_train:,} ratings before it (mean {evaluation.train_mean:.4f}) "
+        f"and predict the {counts.n_rows:,} of the {days:.1f} days after it (mean "
         f"{evaluation.test_mean:.4f}, deviation {evaluation.test_deviation:.4f}: no constant has a "
         f"smaller RMSE); {counts.n_after:,} later ones unused.",
         f"Denominators: per user, {counts.n_users:,} users, each counting once; pooled, all "
@@ -114,8 +119,3 @@ def _short(value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.4f}".removeprefix("0") if value < 1 else f"{value:.4f}"
-
-
-def _date(time_us: int) -> str:
-    moment = datetime.fromtimestamp(time_us / SECOND_US, tz=UTC)
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

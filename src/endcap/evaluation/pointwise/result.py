@@ -10,6 +10,7 @@ from typing import Any
 
 from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.pointwise.split import RatingCounts
+from endcap.evaluation.undefined import without_nan
 from endcap.schema.errors import DataError
 
 FORMAT = 1
@@ -105,12 +106,3 @@ def _model(record: Mapping[str, Any]) -> RatingResult:
         name: math.nan if value is None else value for name, value in record["rmse_of"].items()
     }
     return RatingResult(**parts, rmse_of=rmse_of)
-
-
-def without_nan(value: Any) -> Any:
-    """Return the same JSON values with null for what is not a number, and lists for tuples."""
-    if isinstance(value, Mapping):
-        return {key: without_nan(part) for key, part in value.items()}
-    if isinstance(value, tuple):
-        return [without_nan(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

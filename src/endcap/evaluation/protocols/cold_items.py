@@ -15,11 +15,10 @@ from endcap.evaluation.protocols.parts import (
     Window,
     known_of,
     nothing,
-    targets_of,
     with_facts,
 )
 from endcap.evaluation.protocols.temporal import cut_by_window
-from endcap.evaluation.split import Fact, Split, Targets, ViewRule
+from endcap.evaluation.split import Fact, Split, Targets, ViewRule, targets_of
 from endcap.schema.dataset import Dataset
 
 COLD_ITEMS = "cold-items"

@@ -11,15 +11,12 @@ from endcap.evaluation.protocols.parts import (
     Known,
     Marks,
     Terms,
-    kinds_in,
     known_of,
     nothing,
-    pairs_of,
-    targets_of,
 )
 from endcap.evaluation.protocols.runs import Rows, group_starts
 from endcap.evaluation.protocols.told import take
-from endcap.evaluation.split import Fact, Split, View, ViewRule, seen_pairs
+from endcap.evaluation.split import Fact, Split, View, ViewRule, pairs_of, seen_pairs, targets_of
 from endcap.schema.dataset import Dataset, Interactions
 
 LEAVE_ONE_OUT = "leave-one-out"
@@ -115,7 +112,7 @@ def _assemble(data: Dataset, known: Known, target_rows: Rows) -> Split:
         cut_us=int(asked.ts[0]),
         end_us=int(asked.ts[-1]) + 1,
         counts=known.count(everything, everything.users, n_window=len(asked), n_after=n_after),
-        target_kinds=kinds_in(asked),
+        target_kinds=asked.kinds,
         rules=RULES,
         protocol=LEAVE_ONE_OUT,
         history=known.history,

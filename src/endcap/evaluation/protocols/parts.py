@@ -9,12 +9,21 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.evaluation.lists.pairs import Pairs, pair_set
 from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.runs import Rows
 from endcap.evaluation.protocols.told import rows_of
-from endcap.evaluation.split import Fact, Prepare, Split, SplitCounts, Targets, TimeCuts, seen_pairs
-from endcap.schema.columns import KIND_CODES, Kind
+from endcap.evaluation.split import (
+    Fact,
+    Prepare,
+    Split,
+    SplitCounts,
+    Targets,
+    TimeCuts,
+    are_targets,
+    seen_pairs,
+    warm_items,
+)
+from endcap.schema.columns import Kind
 from endcap.schema.dataset import Dataset, Interactions
 from endcap.schema.errors import DataError
 from endcap.schema.types import UserIdx
@@ -44,10 +53,7 @@ class Terms:
 
     def are_targets(self, interactions: Interactions) -> Marks:
         """Return which interactions make a target, shape (n,): by weight and by kind."""
-        marks = interactions.weights > 0
-        if self.target_kinds:
-            marks &= np.isin(interactions.kind, [KIND_CODES[kind] for kind in self.target_kinds])
-        return np.asarray(marks)
+        return are_targets(interactions, self.target_kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +97,7 @@ class Known:
     @property
     def is_warm(self) -> Marks:
         """Whether anybody had the item in what is learnt from, shape (n_items,)."""
-        warm = np.zeros(self.train.n_items, dtype=np.bool_)
-        warm[self.train.interactions.item_idx] = True
-        return warm
+        return warm_items(self.train)
 
     def count(self, asked: Targets, askers: UserIdx, *, n_window: int, n_after: int) -> SplitCounts:
         """Return where everything went, but for what of the window is not used.
@@ -133,29 +137,6 @@ def known_of(data: Dataset, terms: Terms, *, learnt: Marks, told: Marks, protoco
     n_learnt, n_told = int(learnt.sum()), int(told.sum())
     more = train if n_told == n_learnt else terms.prepared(rows_of(data, told))
     return Known(train, more, n_learnt, n_told)
-
-
-def targets_of(taken: Pairs, is_warm: Marks, kept: Marks | None = None) -> Targets:
-    """Return the pairs to foresee, or those of them that are marked, as targets."""
-    rows, items = taken.rows, taken.items
-    if kept is not None:
-        rows, items = rows[kept], items[kept]
-    users, n_each = np.unique(rows, return_counts=True)
-    indptr = np.concatenate([[0], np.cumsum(n_each, dtype=np.int64)])
-    return Targets(
-        users.astype(np.int32), indptr, items.astype(np.int32), np.asarray(~is_warm[items])
-    )
-
-
-def pairs_of(interactions: Interactions, n_items: int) -> Pairs:
-    """Return the distinct (user, item) pairs."""
-    return pair_set(interactions.user_idx, interactions.item_idx, stride=n_items)
-
-
-def kinds_in(interactions: Interactions) -> tuple[Kind, ...]:
-    """Return the kinds that occur, in the order of their codes."""
-    present = set(np.unique(interactions.kind).tolist())
-    return tuple(kind for kind, code in KIND_CODES.items() if code in present)
 
 
 def with_facts(split: Split, facts: Mapping[str, Fact]) -> Split:

@@ -12,15 +12,12 @@ from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.parts import (
     Marks,
     Terms,
-    kinds_in,
     known_of,
     nothing,
-    pairs_of,
-    targets_of,
 )
 from endcap.evaluation.protocols.runs import Rows, group_starts, places
 from endcap.evaluation.protocols.told import take
-from endcap.evaluation.split import Fact, Split, View, ViewRule, seen_pairs
+from endcap.evaluation.split import Fact, Split, View, ViewRule, pairs_of, seen_pairs, targets_of
 from endcap.schema.dataset import Dataset, Interactions
 
 RANDOM_ROWS = "random"
@@ -68,7 +65,7 @@ def random_rows(data: Dataset, terms: Terms) -> Split:
         cut_us=int(asked.ts[0]),
         end_us=int(asked.ts[-1]) + 1,
         counts=counts,
-        target_kinds=kinds_in(asked),
+        target_kinds=asked.kinds,
         rules=RULES,
         protocol=RANDOM_ROWS,
         facts={**_facts(choices), "n_repeat_targets": int((~is_new).sum())},

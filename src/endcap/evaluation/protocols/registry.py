@@ -84,6 +84,10 @@ PROTOCOLS: Mapping[str, ProtocolText] = {
 """By the names of the command line; `temporal` is the headline."""
 
 
+OF_RATINGS = ("rating", "seed-1", "seed-2")
+"""Protocols that measure predicted ratings, or labels made of them, and make no split of lists."""
+
+
 def split_by(
     name: str,
     data: Dataset,
@@ -111,8 +115,8 @@ def split_by(
     if name not in PROTOCOLS:
         raise SettingsError(
             f"no protocol is called {name}",
-            where="evaluation",
-            mend=f"Choose one of {', '.join(PROTOCOLS)}",
+            where="--protocol, setting evaluation.protocol",
+            mend=f"Choose one of {', '.join((*PROTOCOLS, *OF_RATINGS))}",
         )
     terms = Terms(choices or ProtocolConfig(), prepare, tuple(target_kinds), session_of)
     return PROTOCOLS[name].split(data, terms)

@@ -8,25 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endcap.evaluation.lists.rivals import RandomRanking
+from endcap.evaluation.metrics.accuracy import discounts
 from endcap.evaluation.split import Split, Targets, View, seen_pairs
 from endcap.schema.dataset import Dataset, Interactions
-from endcap.schema.types import NO_ITEM, ItemIdx, Scores, UserIdx
+from endcap.schema.errors import RankingError
+from endcap.schema.protocols import ScoresItems
+from endcap.schema.types import NO_ITEM, ItemIdx, Scores
 
 _USERS_AT_ONCE = 256
-
-
-class Scorer(Protocol):
-    """Anything that scores the whole catalogue."""
-
-    def score(self, users: UserIdx) -> Scores:
-        """Return the score of every item for each user, shape (n_users, n_items)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +40,19 @@ class TiedRanks:
 
     def ndcg(self, k: int) -> NDArray[np.float64]:
         """Return the expected 1 / log2(rank + 1) of each target, rank from 1, 0 beyond k."""
-        gained = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(2, k + 2)))])
+        gained = np.concatenate([[0.0], np.cumsum(discounts(k))])
         first, last = (np.minimum(n, k) for n in (self.n_above, self.n_above + self.n_equal + 1))
         return np.asarray((gained[last] - gained[first]) / (self.n_equal + 1))
 
 
 def sampled_metrics(
-    model: Scorer, split: Split, view: View, *, k: int = 10, n_negatives: int = 99, seed: int = 0
+    model: ScoresItems,
+    split: Split,
+    view: View,
+    *,
+    k: int = 10,
+    n_negatives: int = 99,
+    seed: int = 0,
 ) -> Mapping[str, NDArray[np.float64]]:
     """Return `sampled_hit_rate` and `sampled_ndcg`, one value a user, shape (n_users,).
 
@@ -96,6 +96,8 @@ def tied_ranks(scores: Scores, targets: Targets, candidates: ItemIdx) -> TiedRan
         targets: of the same users.
         candidates: shape (n_users, n_candidates), padded with `NO_ITEM`; without the targets.
     """
+    if np.isnan(scores).any():
+        raise RankingError("a score is NaN", mend="Return finite scores")
     rows = np.repeat(np.arange(len(targets)), targets.n_relevant)
     own = scores[rows, targets.items][:, None]
     is_there = candidates != NO_ITEM

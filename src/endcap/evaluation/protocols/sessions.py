@@ -14,14 +14,12 @@ from endcap.evaluation.protocols.parts import (
     Marks,
     Terms,
     Window,
-    kinds_in,
     known_of,
     nothing,
-    targets_of,
 )
 from endcap.evaluation.protocols.runs import Rows, group_starts, places, ranges
 from endcap.evaluation.protocols.told import queries_of, take
-from endcap.evaluation.split import Fact, Split, Targets, View, ViewRule, seen_pairs
+from endcap.evaluation.split import Fact, Split, Targets, View, ViewRule, seen_pairs, targets_of
 from endcap.schema.dataset import Dataset, Interactions
 
 SESSIONS = "sessions"
@@ -81,7 +79,7 @@ def sessions(data: Dataset, terms: Terms) -> Split:
         cut_us=window.cut_us,
         end_us=window.end_us,
         counts=replace(counts, n_window_unused=clicks.n_useless),
-        target_kinds=kinds_in(take(rows, chosen)),
+        target_kinds=take(rows, chosen).kinds,
         rules=RULES,
         protocol=SESSIONS,
         facts={**facts, "n_history_only": n_before - known.n_learnt},

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from endcap.evaluation.protocols.parts import Terms, Window, nothing, with_facts
-from endcap.evaluation.split import Split, split_by_time
+from endcap.evaluation.split import Split, split_by_time, warm_items
 from endcap.schema.dataset import Dataset
 
 
@@ -46,8 +46,7 @@ def learnt_earlier(split: Split, data: Dataset, window: Window, terms: Terms) ->
     train = terms.prepared(early)
     if len(train.interactions) == 0:
         raise nothing("before the validation window, to learn from", protocol=split.protocol)
-    is_cold = np.ones(data.n_items, dtype=np.bool_)
-    is_cold[train.interactions.item_idx] = False
+    is_cold = ~warm_items(train)
     targets = {
         view: replace(some, is_cold=is_cold[some.items]) for view, some in split.targets.items()
     }

@@ -43,8 +43,8 @@ def render_exposure(
 _CAPTION = (
     "Parity: what an item of the most exposed group gets, minus the least, over the sum for all "
     "groups. Opportunity: share of a user's targets in a group that is listed, largest group minus "
-    "smallest. Both are never below 0 and few users inflate them: compare with random. Positions "
-    "count 1 / log2(position + 2)."
+    "smallest. Both are never below 0 and few users inflate them: compare with random. Places "
+    "count 1 / log2(rank + 1)."
 )
 
 
@@ -64,7 +64,8 @@ def _shares(of_model: Mapping[str, ExposureResult], models: list[str]) -> Table:
     table = _start(("group", "of the catalogue"), models)
     for place, row in enumerate(of_model[models[0]].rows):
         shares = [of_model[name].rows[place].exposure_share.mean for name in models]
-        table.add_row(row.name, f"{row.catalogue_share:.1%}", *(f"{share:.1%}" for share in shares))
+        cells = [f"{share:.1%}" for share in (row.catalogue_share, *shares)]
+        table.add_row(Text(row.name), *cells)
     return table
 
 
@@ -73,5 +74,5 @@ def _start(first: tuple[str, str], models: list[str]) -> Table:
     table.add_column(first[0], no_wrap=True, max_width=24)
     table.add_column(first[1], no_wrap=True, max_width=18)
     for name in models:
-        table.add_column(name, justify="right", no_wrap=True, max_width=_MODEL_COLUMNS - 2)
+        table.add_column(Text(name), justify="right", no_wrap=True, max_width=_MODEL_COLUMNS - 2)
     return table

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from endcap.evaluation.protocols.registry import PROTOCOLS
 from endcap.evaluation.report.table import heading, short
 from endcap.evaluation.result import Evaluation
 from endcap.evaluation.split import TEMPORAL
-from endcap.schema.types import DAY_US, SECOND_US
+from endcap.figures.wording import minute
+from endcap.schema.types import DAY_US
 
 HEADLINE_METRIC = "ndcg"
 
@@ -29,9 +29,10 @@ def protocol(evaluation: Evaluation) -> list[str]:
         *_kinds(evaluation),
         f"Ranked: {_who(evaluation)}, k = {k}, {_candidates(evaluation)}, no sampled negatives, "
         "equal scores in random order.",
-        f"Denominators: users with a target of the kind; the row 'users' says how many each column "
-        f"counts. Not measured: {counts.n_silent_users:,} users with a history who took nothing "
-        f"that was asked for. Measured: {counts.n_cold_users:,} test users without a history, and "
+        "Denominators: users with a target of the kind; the row 'users' says how many each column "
+        f"counts. {_before_draw(evaluation)}Not measured: {counts.n_silent_users:,} users with a "
+        "history who took nothing that was asked for. Measured: "
+        f"{counts.n_cold_users:,} test users without a history, and "
         f"{counts.n_cold_targets:,} cold targets ({counts.n_cold_items:,} items that nobody had in "
         "what was learnt from), as misses where a model cannot know them.",
         f"Recall divides by all targets of a user, also by more than {k}; best possible: {best}. "
@@ -42,26 +43,42 @@ def protocol(evaluation: Evaluation) -> list[str]:
         "the view. Bold: best of the column, random aside. Random: exact expected values, which a "
         f"constant score shares ({heading(HEADLINE_METRIC, evaluation)}: {chance or 'none'}); "
         "coverage and Gini of one draw.",
+        *_of_first_fit(evaluation),
         *_remarks(evaluation),
     ]
+
+
+def _before_draw(evaluation: Evaluation) -> str:
+    return "" if evaluation.n_drawn_users is None else "Of all test users, drawn or not. "
 
 
 def _asked(evaluation: Evaluation) -> str:
     counts = evaluation.counts
     days = (evaluation.end_us - evaluation.cut_us) / DAY_US
     if evaluation.protocol != TEMPORAL:
-        text = PROTOCOLS[evaluation.protocol]
+        text, facts = PROTOCOLS[evaluation.protocol], evaluation.facts
+        n_told, n_hidden = (int(facts.get(name, 0)) for name in ("n_history_only", "n_held_back"))
+        told = f" and are told {n_told:,} more when they are asked" if n_told else ""
         return (
             f"Protocol {evaluation.protocol}: {text.asks}. A model knows of the future: "
-            f"{text.leaks}. Models know {counts.n_train:,} interactions; {counts.n_targets:,} "
-            f"targets from {counts.n_window:,} interactions ({counts.n_after:,} unused)."
+            f"{text.leaks}. Models learn from {counts.n_train - n_told - n_hidden:,} interactions"
+            f"{told}; {counts.n_targets:,} targets are taken from {counts.n_window:,} interactions "
+            f"({counts.n_after:,} later ones unused)."
         )
     return (
-        f"Protocol: one cut in time for everybody, {_date(evaluation.cut_us)}. Models know the "
+        f"Protocol: one cut in time for everybody, {minute(evaluation.cut_us)}. Models know the "
         f"{counts.n_train:,} interactions before it. Targets are each user's distinct items in the "
-        f"{days:.1f} days up to {_date(evaluation.end_us)}: {counts.n_targets:,} from "
+        f"{days:.1f} days up to {minute(evaluation.end_us)}: {counts.n_targets:,} from "
         f"{counts.n_window:,} interactions ({counts.n_after:,} later ones unused)."
     )
+
+
+def _of_first_fit(evaluation: Evaluation) -> Iterator[str]:
+    if evaluation.n_seeds > 1:
+        yield (
+            "Slices, exposure, coverage of single lists and examples are of the first fit of each "
+            "model: what another seed changes is not in their intervals."
+        )
 
 
 def _facts(evaluation: Evaluation) -> Iterator[str]:
@@ -75,7 +92,7 @@ def _fact(value: str | int | float | bool) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.3g}" if isinstance(value, float) else value
+    return f"{value:,.4g}" if isinstance(value, float) else value
 
 
 def _who(evaluation: Evaluation) -> str:
@@ -138,8 +155,3 @@ def _remarks(evaluation: Evaluation) -> Iterator[str]:
                 f"On {view_name} these cannot tell models apart, as a perfect ranking scores no "
                 f"more than a random one: {labels}."
             )
-
-
-def _date(time_us: int) -> str:
-    moment = datetime.fromtimestamp(time_us / SECOND_US, tz=UTC)
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

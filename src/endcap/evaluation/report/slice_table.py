@@ -78,9 +78,11 @@ def _table(results: Sequence[SliceResult], reference: str, models: Sequence[str]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("slice", no_wrap=True, min_width=18, max_width=22)
     for label in ("users", "targets", reference):
-        table.add_column(label, justify="right", max_width=9)
+        table.add_column(Text(label), justify="right", max_width=9)
     for model in models:
-        table.add_column(model, justify="right", overflow="fold", max_width=_MODEL_COLUMNS - 2)
+        table.add_column(
+            Text(model), justify="right", overflow="fold", max_width=_MODEL_COLUMNS - 2
+        )
     for by, group in itertools.groupby(results, key=lambda result: result.by):
         table.add_row(Text(by, style="bold"))
         for result in group:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from endcap.evaluation.lists.rivals import RANDOM
-from endcap.evaluation.metrics.texts import METRICS
+from endcap.evaluation.metrics.texts import METRICS, label_of
 from endcap.evaluation.result import Evaluation, ModelResult, ViewResult
 
 HEADLINE = ("recall", "ndcg", "hit_rate", "mrr", "coverage", "gini")
@@ -27,12 +27,8 @@ class Cell:
 
 
 def heading(metric: str, evaluation: Evaluation) -> str:
-    """Return the heading of a column, such as "NDCG@10"; the AUC knows no list length.
-
-    Variety is of the same lists, but has no room for saying so.
-    """
-    text = METRICS[metric]
-    return text.label if metric == "auc" or text.of == "variety" else f"{text.label}@{evaluation.k}"
+    """Return the heading of a column; see `texts.label_of`."""
+    return label_of(metric, evaluation.k)
 
 
 def rows(view: ViewResult, columns: Sequence[str]) -> Iterator[tuple[str, list[Cell]]]:
@@ -56,8 +52,8 @@ def short(value: float) -> str:
     """Return a number of up to four decimals, without the zero before the point."""
     if math.isnan(value):
         return "-"
-    text = f"{value:.4f}" if abs(value) < 1 else f"{value:.3f}"
-    return text.replace("0.", ".", 1) if abs(value) < 1 else text
+    is_small = abs(round(value, 4)) < 1
+    return f"{value:.4f}".replace("0.", ".", 1) if is_small else f"{value:.3f}"
 
 
 def _cell(view: ViewResult, name: str, model: ModelResult, column: str, best: float) -> Cell:

@@ -5,7 +5,6 @@ Shows only what is in the `Evaluation`; computes nothing new. The page is in `pa
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
@@ -21,8 +20,7 @@ from endcap.evaluation.report.protocol_text import HEADLINE_METRIC, protocol
 from endcap.evaluation.report.slice_table import render_slices
 from endcap.evaluation.report.table import ACCURACY, HEADLINE, USERS, VARIETY, heading, rows
 from endcap.evaluation.result import Evaluation, ViewResult
-
-WIDTH = 110
+from endcap.figures.printed import WIDTH, as_text, show
 
 BRIEF: Mapping[str, Sequence[str]] = {"": HEADLINE}
 FULL: Mapping[str, Sequence[str]] = {"accuracy": ACCURACY, "variety and exposure": VARIETY}
@@ -46,12 +44,8 @@ def render_terminal(
         tables: `BRIEF` or `FULL`.
     """
     console = console or Console()
-    if console.is_terminal:
-        width = min(console.width, WIDTH)
-        sections = _sections(evaluation, width=width, tables=tables)
-        console.print(sections, width=width, highlight=False, soft_wrap=False)
-    else:
-        console.out(render_text(evaluation, tables=tables), end="", highlight=False)
+    width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    show(_sections(evaluation, width=width, tables=tables), console)
 
 
 def render_text(
@@ -61,10 +55,7 @@ def render_text(
     tables: Mapping[str, Sequence[str]] = BRIEF,
 ) -> str:
     """Return the report as plain text, no line wider than `width`."""
-    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
-    with console.capture() as capture:
-        console.print(_sections(evaluation, width=width, tables=tables))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return as_text(_sections(evaluation, width=width, tables=tables), width=width)
 
 
 def render_markdown(evaluation: Evaluation, *, tables: Mapping[str, Sequence[str]] = BRIEF) -> str:
@@ -155,7 +146,7 @@ def _table(
             Text((" " if is_roomy else "\n").join(cell.parts), style="bold" if cell.is_best else "")
             for cell in cells
         ]
-        table.add_row(model, *texts, style="dim" if model in {RANDOM, USERS} else "")
+        table.add_row(Text(model), *texts, style="dim" if model in {RANDOM, USERS} else "")
     return table
 
 

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.metrics.discern import Room
-from endcap.evaluation.pointwise.printed import WIDTH, as_text, show
 from endcap.evaluation.seeds.result import RANDOM, SeedEvaluation
 from endcap.evaluation.split import Fact
+from endcap.figures.printed import WIDTH, as_text, show
 
 _MEANINGS = {
     "seed-1": "labels by the order of ratings; rows split at random 88.5 / 10 / 1.5 %; P@10 of a "

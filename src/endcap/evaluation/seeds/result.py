@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeAlias
 
 from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.metrics.discern import Room
-from endcap.evaluation.pointwise.result import interval_of, without_nan
+from endcap.evaluation.pointwise.result import interval_of
 from endcap.evaluation.split import Fact
+from endcap.evaluation.undefined import without_nan
 
 FORMAT = 1
 RANDOM, ORACLE = "random", "oracle"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from endcap.evaluation.askers import Askers
 from endcap.evaluation.certainty.bootstrap import CONFIDENCE, Difference, Interval
 from endcap.evaluation.certainty.significance import holm
 from endcap.evaluation.lists.pairs import pair_set
@@ -22,6 +23,7 @@ from endcap.evaluation.lists.rank import Lists
 from endcap.evaluation.lists.rivals import RANDOM
 from endcap.evaluation.metrics.accuracy import Hits, Values, ndcg
 from endcap.evaluation.slices.ways import Slice, slices_of
+from endcap.schema.types import UserIdx
 
 __all__ = [
     "MIN_USERS",
@@ -73,7 +75,12 @@ class Worse:
 
 
 def measure_slices(
-    lists: Mapping[str, Lists], slices: Sequence[Slice], *, k: int, reference: str
+    lists: Mapping[str, Lists],
+    slices: Sequence[Slice],
+    *,
+    k: int,
+    reference: str,
+    query_users: UserIdx | None = None,
 ) -> list[SliceResult]:
     """Return the NDCG@k of every model on every slice, in the order of the slices.
 
@@ -85,11 +92,14 @@ def measure_slices(
         slices: of one view, which the lists are made for.
         k: list length.
         reference: the model to compare with, one of `lists`.
+        query_users: whose the queries are that the slices name, where these are no users.
 
     Cost: a binary search for each listed item, slice and model; 20,000 users, 8 models and 50
     slices of 7 ways take about half a second.
     """
-    measured = [_measure(one, lists, k=k, reference=reference) for one in slices]
+    measured = [
+        _measure(one, lists, k=k, reference=reference, query_users=query_users) for one in slices
+    ]
     p_values = [[one.p_value for one in result.versus_reference.values()] for result in measured]
     return [
         replace(result, versus_reference=_adjusted(result.versus_reference, row))
@@ -109,13 +119,23 @@ def _below(results: Sequence[SliceResult]) -> Iterator[Worse]:
                 yield Worse(model, result.by, result.label, result.n_users, difference)
 
 
-def _measure(one: Slice, lists: Mapping[str, Lists], *, k: int, reference: str) -> SliceResult:
+def _measure(
+    one: Slice,
+    lists: Mapping[str, Lists],
+    *,
+    k: int,
+    reference: str,
+    query_users: UserIdx | None,
+) -> SliceResult:
     values = _ndcg_of(one, lists, k=k)
+    if query_users is not None:
+        askers = Askers.of_queries(one.targets.users, query_users)
+        values = {name: askers.mean(own[:, None])[:, 0] for name, own in values.items()}
     rivals = [name for name in lists if name not in (reference, RANDOM)]
     return SliceResult(
         by=one.by,
         label=one.label,
-        n_users=len(one.targets),
+        n_users=len(values[reference]),
         n_targets=len(one.targets.items),
         ndcg={name: _interval(of_model) for name, of_model in values.items()},
         versus_reference={name: _difference(values[name] - values[reference]) for name in rivals},

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from endcap.evaluation.certainty.power import POWER
-from endcap.evaluation.metrics.texts import METRICS
+from endcap.evaluation.metrics.texts import label_of
+from endcap.evaluation.undefined import without_nan
 from endcap.evaluation.verdicts.compare import Compared, Comparison
-
-WIDTH = 110
+from endcap.figures.printed import WIDTH, as_text, show
 
 _COLUMNS = ("metric", "first", "second", "±", "rel.", "d", "p", "shows", "higher/=/lower", "users")
 
@@ -46,28 +44,17 @@ def names(comparison: Comparison) -> tuple[str, str]:
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print verdicts, numbers and what they cover; off a terminal as text of 110 columns."""
-    if console.is_terminal:
-        width = min(console.width, WIDTH)
-        console.print(_sections(comparison), width=width, highlight=False, soft_wrap=False)
-    else:
-        console.out(comparison_text(comparison), end="", highlight=False)
+    show(_sections(comparison), console)
 
 
 def comparison_text(comparison: Comparison, *, width: int = WIDTH) -> str:
     """Return the same as plain text, no line wider than `width`."""
-    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
-    with console.capture() as capture:
-        console.print(_sections(comparison))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return as_text(_sections(comparison), width=width)
 
 
 def label(row: Compared, comparison: Comparison) -> str:
     """Return the name of a metric as the tables of an evaluation head its column."""
-    known = METRICS.get(row.metric)
-    if known is None:
-        return row.metric
-    is_plain = row.metric == "auc" or known.of == "variety"
-    return known.label if is_plain else f"{known.label}@{comparison.k}"
+    return label_of(row.metric, comparison.k)
 
 
 def sentence(row: Compared, comparison: Comparison) -> str:
@@ -112,7 +99,7 @@ def scope(comparison: Comparison) -> list[str]:
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison as plain JSON values, verdicts included; None is not defined."""
-    record: dict[str, Any] = _plain(asdict(comparison))
+    record: dict[str, Any] = without_nan(asdict(comparison))
     for row, of_row in zip(comparison.rows, record["rows"], strict=True):
         of_row |= {"verdict": verdict(row, comparison), "finding": row.finding}
         of_row["effect"]["size"] = row.effect.size
@@ -158,11 +145,3 @@ def _table(comparison: Comparison) -> Table:
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from endcap.evaluation.metrics.texts import METRICS
+
 Guardrail: TypeAlias = Literal["coverage", "diversity", "exposure", "ranking time", "short lists"]
 EXPOSURE_BY = "exposure by "
 
@@ -54,6 +56,13 @@ class GateConfig(BaseModel):
         description="Guardrails that are not held to, say where the data lack what they need: "
         "coverage, diversity, exposure or exposure by brand, ranking time, short lists.",
     )
+
+    @field_validator("metric")
+    @classmethod
+    def _is_of_accuracy(cls, name: str) -> str:
+        if name in METRICS and METRICS[name].of != "accuracy":
+            raise ValueError(f"{name} is no metric of accuracy")
+        return name
 
     @field_validator("waived")
     @classmethod

@@ -80,10 +80,10 @@ def _ranking_time(candidate: Side, live: Side, config: GateConfig) -> Check:
 
 def _short_lists(candidate: Side, live: Side, view: str, config: GateConfig) -> Check:
     share, of_live = (
-        _of_model(side, view).n_short_lists / max(_view(side, view).n_users, 1)
+        _of_model(side, view).n_short_lists / max(_view(side, view).n_queries, 1)
         for side in (candidate, live)
     )
-    what = f"of the users, {of_live:.4f} for the live model"
+    what = f"of the lists, {of_live:.4f} for the live model"
     return _at_most("short lists", share, of_live + config.max_short_lists_rise, what)
 
 

@@ -113,5 +113,5 @@ def _listed(
     words = [say_reason(reason, item_names) for reason in reasons or ()] or [""] * len(listed)
     return [
         (item_names[item], bool(np.isin(item, taken)), why)
-        for item, why in zip(listed, words, strict=False)
+        for item, why in zip(listed, words, strict=True)
     ]

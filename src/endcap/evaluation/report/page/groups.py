@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
@@ -59,7 +60,7 @@ def _card(kind: str, models: Mapping[str, ExposureResult]) -> Section:
             [row.name for row in rows],
             [f"{row.n_items:,}" for row in rows],
             [percent(row.catalogue_share) for row in rows],
-            [percent(row.history_share) for row in rows],
+            [_share(row.history_share) for row in rows],
             *([percent(row.exposure_share.mean) for row in one.rows] for one in models.values()),
         ),
     )
@@ -103,3 +104,7 @@ def _with_ends(interval: Interval) -> str:
 
 def _key(kind: str) -> str:
     return "".join(char if char.isalnum() else "-" for char in kind)
+
+
+def _share(value: float) -> str:
+    return "-" if math.isnan(value) else percent(value)
