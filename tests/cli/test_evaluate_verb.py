@@ -164,6 +164,10 @@ def test_lists_that_cannot_be_measured(monkeypatch, capsys, shop, text, said):
         (("--protocol", "seed-1", "--lists", "a=b.csv"), 2, "knows no --lists"),
         (("--protocol", "rating"), 3, "rating"),
         (("--seeds", "0"), 2, "seeds"),
+        (("--check-leaks", "--protocol", "random"), 2, "knows the protocol temporal alone"),
+        (("--check-leaks", "--lists", "a=b.csv"), 2, "no --lists"),
+        (("--models", "popular,nope"), 2, "there is no model 'nope'"),
+        (("--lists", "a:b=sales.csv"), 2, "with a colon"),
     ],
 )
 def test_what_is_wrong_is_said(monkeypatch, capsys, arguments, code, said):
@@ -178,6 +182,33 @@ def test_lists_cannot_answer_a_protocol_with_other_histories(monkeypatch, capsys
     code, _, shown = run(monkeypatch, capsys, *arguments)
     assert code == 2
     assert "lists of users cannot answer the protocol sessions" in shown
+
+
+@pytest.mark.parametrize("protocol", ["cold-items", "random"])
+def test_lists_made_outside_cannot_answer_what_hides_rows_by_chance(
+    monkeypatch, capsys, shop, protocol
+):
+    """Whoever made them has learnt from what is hidden here."""
+    (shop / "few.csv").write_text("user_id,item_id,rank\nu1,i1,1\n")
+    code, _, shown = run(
+        monkeypatch, capsys, "--protocol", protocol, "--lists", "few=few.csv", *MODELS
+    )
+    assert code == 2
+    assert f"cannot answer the protocol {protocol}" in shown
+
+
+def test_other_lists_under_the_same_name_are_kept_apart(monkeypatch, capsys, shop):
+    paths = set()
+    for item in (1, 2):
+        (shop / "some.csv").write_text(f"user_id,item_id,rank\nu1,i{item},1\n")
+        _, shown, _ = run(monkeypatch, capsys, "--lists", "some=some.csv", *MODELS, "--json")
+        paths.add(json.loads(shown)["path"])
+    assert len(paths) == 2
+
+
+def test_popularity_is_of_all_time_where_users_end_at_any_time(monkeypatch, capsys):
+    _, shown, _ = run(monkeypatch, capsys, "--protocol", "leave-one-out", *MODELS, "--json")
+    assert json.loads(shown)["facts"]["popular"] == "of all time"
 
 
 def test_no_model_of_ours_has_seen_the_future(monkeypatch, capsys):

@@ -139,3 +139,86 @@ def test_hits_on_items_that_nobody_had_are_counted(split, popular):
     view = measure({"popular": popular, "oracle": oracle}, split).views["all"]
     assert view.models["oracle"].n_cold_hits == view.n_cold_targets > 0
     assert view.models["popular"].n_cold_hits == 0
+
+
+class Faced:
+    """Ranks by one score and is asked for another; `only_new` where seen items are left out."""
+
+    def __init__(self, data, listed, scored):
+        self.by_list, self.by_score = ScoredBy(data, listed), scored
+
+    def recommend(self, users, k, **options):
+        return self.by_list.recommend(users, k, **options)
+
+    def score(self, users):
+        return np.asarray(self.by_score(users), dtype=np.float32)
+
+
+def test_a_leak_in_new_items_alone_in_visits_or_in_scores_is_caught(data, split):
+    """None of them shows in lists with seen items, and the second knows no item of the future."""
+    popular = np.bincount(split.train.interactions.item_idx, minlength=N_ITEMS) / 1e6
+
+    def pipeline(whole):
+        future = whole.between(CUT, None).interactions
+        own = np.zeros((N_USERS, N_ITEMS))
+        own[future.user_idx, future.item_idx] = 1
+        visits = np.bincount(future.user_idx, minlength=N_USERS)
+
+        def honest(users):
+            return np.tile(popular, (len(users), 1))
+
+        def only_new(users):
+            return honest(users) + own[users]
+
+        def counts_visits(users):
+            return np.roll(honest(users), 1, axis=1) * (visits[users, None] > 5) + honest(users)
+
+        class Split:
+            """Honest with seen items, a cheat without."""
+
+            def __init__(self, data):
+                self.with_seen, self.without = ScoredBy(data, honest), ScoredBy(data, only_new)
+
+            def recommend(self, users, k, *, exclude_seen=True, allowed=None):
+                model = self.without if exclude_seen else self.with_seen
+                return model.recommend(users, k, exclude_seen=exclude_seen, allowed=allowed)
+
+        past = split.train
+        return {
+            "honest": Faced(past, honest, honest),
+            "only_new": Split(past),
+            "counts_visits": ScoredBy(past, counts_visits),
+            "two_faced": Faced(past, honest, only_new),
+        }
+
+    found = {leak.model: leak for leak in leaks(pipeline, data, split)}
+    assert not found.pop("honest").is_leak
+    assert all(leak.is_leak for leak in found.values()), {
+        name: leak.n_changed for name, leak in found.items()
+    }
+
+
+def test_the_best_possible_area_is_not_that_of_a_short_list(split, popular):
+    terms = replace(TERMS, k=1)
+    models = {"popular": popular}
+    found = evaluate(models, split, rng=np.random.default_rng(0), terms=terms).evaluation
+    assert found.views["all"].best["auc"] == 1.0
+    assert "auc" not in found.views["all"].blind
+
+
+def test_answers_in_what_is_learnt_from_are_found_behind_a_history(data, split, popular):
+    """The history is clean, and what models are fitted on is not."""
+    told = replace(split, history=split.train, train=replace(data, refusals=None), protocol="own")
+    with pytest.raises(DataError, match="cannot be measured by"):
+        measure({"popular": popular}, told)
+
+
+def test_evaluations_of_two_catalogues_are_not_of_one_split(split):
+    items = split.train.items
+    more = np.append(items.category, np.int32(-1))
+    larger = replace(
+        split.train,
+        n_items=N_ITEMS + 1,
+        items=replace(items, department=more, category=more, brand=more),
+    )
+    assert replace(split, train=larger).split_id != split.split_id

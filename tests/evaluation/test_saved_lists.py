@@ -80,3 +80,19 @@ def test_lists_of_a_model_measure_as_the_model():
     for view in found["views"].values():
         assert view["models"]["saved"]["metrics"] == view["models"]["popular"]["metrics"]
         assert view["models"]["saved"]["catalogue"] == view["models"]["popular"]["catalogue"]
+
+
+@pytest.mark.parametrize("near", [lambda place: 1.7e9 - place, lambda place: 1 - place * 1e-9])
+def test_scores_that_float32_cannot_tell_apart_keep_their_order(near):
+    rows = [(0, item, near(item)) for item in range(10)]
+    nothing = pair_set(np.zeros(0, dtype=int), np.zeros(0, dtype=int), stride=10)
+    saved = lists(rows, n_users=1, seen=nothing)
+    found = saved.recommend(np.array([0], dtype=np.int32), 10, exclude_seen=False)
+    assert found.items.tolist() == [list(range(10))]
+    assert len(set(found.scores[0].tolist())) == 10
+
+
+def test_equal_scores_stay_a_tie():
+    saved = lists([(0, 3, 5.0), (0, 1, 5.0), (0, 2, 4.0)])
+    scores = saved.recommend(np.array([0], dtype=np.int32), 3, exclude_seen=False).scores[0]
+    assert scores[0] == scores[1] > scores[2]
