@@ -11,6 +11,7 @@ from endcap.evaluation.evaluate import evaluate
 from endcap.evaluation.judge_view import Terms
 from endcap.evaluation.leaks import find_leaks
 from endcap.evaluation.metrics.blind import is_blind
+from endcap.evaluation.report.terminal import verdicts
 from endcap.evaluation.split import split_by_time
 from endcap.schema.errors import DataError, RankingError
 
@@ -136,9 +137,13 @@ def test_hits_on_items_that_nobody_had_are_counted(split, popular):
     targets = split.targets["all"]
     wanted[np.repeat(targets.users, targets.n_relevant), targets.items] = 1
     oracle = ScoredBy(split.train, lambda users: wanted[users])
-    view = measure({"popular": popular, "oracle": oracle}, split).views["all"]
+    found = measure({"popular": popular, "oracle": oracle}, split)
+    view = found.views["all"]
     assert view.models["oracle"].n_cold_hits == view.n_cold_targets > 0
     assert view.models["popular"].n_cold_hits == 0
+    said = [line for line in verdicts(found) if line.startswith("Suspicious")]
+    assert len(said) == 2, "on all and on discovery"
+    assert said[0].startswith(f"Suspicious on all: oracle lists {view.n_cold_targets:,} targets")
 
 
 class Faced:

@@ -17,13 +17,13 @@ from endcap.evaluation.off_policy.value import DIRECT, PolicyValue
 from endcap.figures.printed import WIDTH, as_text
 
 LABELS = {
-    "dm": "direct",
-    "ips": "IPS",
-    "snips": "SNIPS",
-    "dr": "doubly robust",
-    "sndr": "SNDR",
-    "switch_dr": "switch-DR",
-    "shrunk_dr": "shrunk DR",
+    "dm": "dm, direct",
+    "ips": "ips",
+    "snips": "snips",
+    "dr": "dr, doubly robust",
+    "sndr": "sndr",
+    "switch_dr": "switch_dr",
+    "shrunk_dr": "shrunk_dr",
 }
 
 

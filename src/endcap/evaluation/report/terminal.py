@@ -5,7 +5,7 @@ Shows only what is in the `Evaluation`; computes nothing new. The page is in `pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
 from rich.box import SIMPLE_HEAD
@@ -26,6 +26,9 @@ BRIEF: Mapping[str, Sequence[str]] = {"": HEADLINE}
 FULL: Mapping[str, Sequence[str]] = {"accuracy": ACCURACY, "variety and exposure": VARIETY}
 """The tables of a view: their columns, by what is added to the heading. With the full ones come the
 slices and the exposure of the first view; of the others they are on the page and in the JSON."""
+
+FEW_HITS = 5
+"""So many hits on cold targets prove nothing yet."""
 
 _NAME_WIDTH, _CELL_WIDTH = 14, 15  # columns a table needs, so that an interval fits beside its mean
 
@@ -79,7 +82,8 @@ def render_markdown(evaluation: Evaluation, *, tables: Mapping[str, Sequence[str
 def verdicts(evaluation: Evaluation) -> list[str]:
     """Return for each view who beats the reference, who is not shown to, and who loses to it.
 
-    A further line names the models that are not shown to beat a random ranking.
+    Further lines name the models that are not shown to beat a random ranking, and those that
+    foresee what nobody could know of.
     """
     lines = []
     for view_name, view in evaluation.views.items():
@@ -99,7 +103,20 @@ def verdicts(evaluation: Evaluation) -> list[str]:
                 lines.append(f"{measured}, {verdict} {evaluation.reference}: {', '.join(claims)}")
         if near_random:
             lines.append(f"{measured}, not shown to beat random: {', '.join(near_random)}")
+        lines += _suspicions(view_name, view)
     return lines
+
+
+def _suspicions(view_name: str, view: ViewResult) -> Iterator[str]:
+    """Yield which models list far more cold targets than chance does."""
+    by_chance = view.n_cold_targets * view.expected_random["recall"]
+    for name, model in view.models.items():
+        if model.n_cold_hits > max(10 * by_chance, FEW_HITS):
+            yield (
+                f"Suspicious on {view_name}: {name} lists {model.n_cold_hits:,} targets of items "
+                f"that nobody had in what is learnt from; chance would list {by_chance:.1g}. "
+                "Unless it knows the catalogue, it knows the future"
+            )
 
 
 def title(name: str, view: ViewResult, what: str = "") -> str:

@@ -110,7 +110,10 @@ def _at_most(name: str, value: float, limit: float, what: str) -> Check:
 
 
 def _missing(name: str, value: float, limit: float) -> Check:
-    reason = f"{name} is not known of both models, and what is not known does not pass"
+    reason = (
+        f"{name} is not known of both models; what is not known passes only when it is waived: "
+        f"gate.waived = ['{name}']"
+    )
     return Check(name, known(value), known(limit), False, reason)
 
 
