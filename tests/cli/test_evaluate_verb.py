@@ -140,9 +140,12 @@ def test_lists_of_another_system_stand_beside_the_models(monkeypatch, capsys, sh
     ("text", "said"),
     [
         ("user_id,item_id,rank\nu1,nothing,1\n", "1 items are unknown, such as nothing"),
-        ("user_id,item_id,rank\nu1,i1,1\nu1,i1,2\n", "names an item twice"),
+        (
+            "user_id,item_id,rank\nu1,i1,1\nu1,i1,2\n",
+            "names i1 twice (wrong.csv, row 2)",
+        ),
         ("user_id,item_id,rank\nu1,i1,first\n", "cannot be read as lists"),
-        ("user_id,item_id\nu1,i1\n", "cannot be read as lists"),
+        ("user_id,item_id\nu1,i1\n", "it has no column rank or score"),
         ("user_id,item_id,rank\nu1,,1\n", "a value is missing"),
     ],
 )

@@ -78,8 +78,9 @@ def test_a_table_without_lists_of_known_users_is_refused(tmp_path: Path, lines: 
         (["user_id,item_id,rank", "ann,coal,1", "ann,ash,2"], "2 items are unknown, such as ash"),
         (["user_id,item_id,rank", "ann,tea,1", "ann,,2"], "a value is missing"),
         (["user_id,item_id,rank", "ann,tea,first"], "cannot be read as lists"),
-        (["user_id,item_id", "ann,tea"], "cannot be read as lists"),
-        (["user,item_id,rank", "ann,tea,1"], "cannot be read as lists"),
+        (["user_id,item_id", "ann,tea"], "no column rank or score; it has user_id, item_id"),
+        (["user,item_id,rank", "ann,tea,1"], "no column user_id; it has user, item_id, rank"),
+        (["user_id,item_id,rank", "ann,tea,1", "ann,tea,2"], "the list of ann names tea twice"),
     ],
 )
 def test_what_is_no_table_of_lists_is_refused(tmp_path: Path, lines: list[str], said: str) -> None:

@@ -57,9 +57,11 @@ def read_lists(path: Path, ids: Ids, *, pseudonyms: Pseudonyms | None = None) ->
         pseudonyms: makes of the user ids in the file what the snapshot has; None: they are.
 
     Raises:
-        DataError: it is no such table, or it lists items that the snapshot does not know.
+        DataError: it is no such table, a list names an item twice, or it lists items or nobody
+            that the snapshot knows.
     """
     users, items, scores = _rows(path)
+    _refuse_repeats(path, users, items)
     hidden = users if pseudonyms is None else [pseudonyms.at_the_door(user) for user in users]
     user_idx, item_idx = ids.users.encode(hidden), ids.items.encode(items)
     unknown = {item for item, index in zip(items, item_idx.tolist(), strict=True) if index < 0}
@@ -81,6 +83,32 @@ def read_lists(path: Path, ids: Ids, *, pseudonyms: Pseudonyms | None = None) ->
     )
 
 
+def _refuse_repeats(path: Path, users: list[str], items: list[str]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for place, pair in enumerate(zip(users, items, strict=True), start=1):
+        if pair in seen:
+            raise DataError(
+                f"the list of {pair[0]} names {pair[1]} twice",
+                where=f"{path}, row {place}",
+                mend="Name each item of a user once",
+            )
+        seen.add(pair)
+
+
+def _score_of(names: list[str], path: Path) -> str:
+    """Return the expression of the score; the columns that are needed are there."""
+    found = [cast for name, cast in SCORES.items() if name in names]
+    missing = [name for name in ("user_id", "item_id") if name not in names]
+    missing += [] if found else ["rank or score"]
+    if missing:
+        raise DataError(
+            f"it has no column {', '.join(missing)}; it has {', '.join(names)}",
+            where=str(path),
+            mend=MEND,
+        )
+    return found[0]
+
+
 def _rows(path: Path) -> tuple[list[str], list[str], NDArray[np.float64]]:
     reader = READERS.get(path.suffix.lower())
     if reader is None or not path.is_file():
@@ -90,8 +118,7 @@ def _rows(path: Path) -> tuple[list[str], list[str], NDArray[np.float64]]:
     with connect(path.parent) as db:
         try:
             head = db.execute(f"SELECT * FROM {reader} LIMIT 0", [str(path)]).description or ()
-            names = {column[0] for column in head}
-            score = next((cast for name, cast in SCORES.items() if name in names), "score::DOUBLE")
+            score = _score_of([column[0] for column in head], path)
             rows = db.execute(
                 f"SELECT user_id::VARCHAR, item_id::VARCHAR, {score} FROM {reader}", [str(path)]
             ).fetchall()

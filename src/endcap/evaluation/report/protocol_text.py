@@ -32,7 +32,7 @@ def protocol(evaluation: Evaluation) -> list[str]:
         "Denominators: users with a target of the kind; the row 'users' says how many each column "
         f"counts. {_before_draw(evaluation)}Not measured: {counts.n_silent_users:,} users with a "
         "history who took nothing that was asked for. Measured: "
-        f"{counts.n_cold_users:,} test users without a history, and "
+        f"{counts.n_cold_users:,} test users {_strangers(evaluation)}, and "
         f"{counts.n_cold_targets:,} cold targets ({counts.n_cold_items:,} items that nobody had in "
         "what was learnt from), as misses where a model cannot know them.",
         f"Recall divides by all targets of a user, also by more than {k}; best possible: {best}. "
@@ -46,6 +46,10 @@ def protocol(evaluation: Evaluation) -> list[str]:
         *_of_first_fit(evaluation),
         *_remarks(evaluation),
     ]
+
+
+def _strangers(evaluation: Evaluation) -> str:
+    return "without a history" if evaluation.protocol == TEMPORAL else "of whom nothing was learnt"
 
 
 def _before_draw(evaluation: Evaluation) -> str:
