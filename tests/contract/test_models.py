@@ -3,9 +3,11 @@
 import pytest
 
 from endcap.models.als import ALS, ALSConfig
+from endcap.models.ease import EASE, EASEConfig
 from endcap.models.item_knn import ItemKNN, ItemKNNConfig
 from endcap.models.popular import Popular
 from endcap.models.repeat import Repeat
+from endcap.models.session_knn import SessionKNN, SessionKNNConfig
 from endcap.models.tower_config import TwoTowerConfig
 from endcap.models.trending import Trending
 from endcap.models.two_tower import TwoTower
@@ -43,6 +45,21 @@ class TestItemKNN(PersonalContract, PersistentContract, SimilarItemsContract, Ab
     @classmethod
     def make_model(cls):
         return lambda: ItemKNN(ItemKNNConfig(n_neighbours=15))
+
+
+class TestEASE(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        return lambda: EASE(EASEConfig(reg=5.0))
+
+
+class TestSessionKNN(PersonalContract, PersistentContract, AbilitiesContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        # One session a user: the data of the suites spread over weeks.
+        return lambda: SessionKNN(SessionKNNConfig(session_gap_s=100 * 86_400.0))
 
 
 class TestALS(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):

@@ -19,6 +19,8 @@ MODELS = {
     "trending": ("endcap.models.trending", "Trending"),
     "repeat": ("endcap.models.repeat", "Repeat"),
     "item_knn": ("endcap.models.item_knn", "ItemKNN"),
+    "ease": ("endcap.models.ease", "EASE"),
+    "session_knn": ("endcap.models.session_knn", "SessionKNN"),
     "als": ("endcap.models.als", "ALS"),
     "two_tower": ("endcap.models.two_tower", "TwoTower"),
 }
