@@ -76,8 +76,8 @@ bench:  ## Run a benchmark and keep its numbers [NAME=... QUICK=1]
 
 lock:  ## Resolve requirements/*.txt anew [UPGRADE=1 for the newest versions]
 	@set -e; uv=$$($(PYTHON) tools/install.py uv); set -x; \
-	$(COMPILE) pyproject.toml --extra demo --extra spark --group dev -o requirements/spark.txt; \
-	$(COMPILE) pyproject.toml --extra demo --group dev -c requirements/spark.txt -o requirements/dev.txt; \
+	$(COMPILE) pyproject.toml --extra demo --extra text --extra tracking --extra spark --group dev -o requirements/spark.txt; \
+	$(COMPILE) pyproject.toml --extra demo --extra text --extra tracking --group dev -c requirements/spark.txt -o requirements/dev.txt; \
 	$(COMPILE) pyproject.toml --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt; \
 	$(COMPILE) pyproject.toml --group build -c requirements/dev.txt -o requirements/serve.txt; \
 	printf 'ranx\nrectools\nscikit-learn\n' | $(COMPILE) - --python-version 3.11 -o requirements/peers.txt; \

@@ -39,6 +39,7 @@ def train(
         snapshot_id=opened.snapshot_id,
         root=settings.var / "models",
         weights=settings.kinds,
+        params=settings.training.params,
     )
     if as_json:
         emit_json({"path": path, "run_id": run.run_id, "records": run.records})

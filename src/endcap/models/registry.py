@@ -5,11 +5,12 @@ A new model needs one line here; see CONTRIBUTING for the rest.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from endcap.schema.errors import SettingsError
 from endcap.schema.protocols import Recommender
@@ -50,9 +51,32 @@ def model_class(name: str) -> Any:
         ) from error
 
 
-def create(name: str) -> Recommender:
-    """Return an unfitted model of that name with its default settings."""
-    return cast("Recommender", model_class(name)())
+def create(name: str, params: Mapping[str, Any] | None = None) -> Recommender:
+    """Return an unfitted model of that name.
+
+    Args:
+        name: of the model.
+        params: settings by name that differ from the defaults.
+
+    Raises:
+        SettingsError: a setting is unknown or its value wrong, or `model_class` says so.
+    """
+    model = model_class(name)()
+    if not params:
+        return cast("Recommender", model)
+    config = getattr(model, "config", None)
+    if not isinstance(config, BaseModel):
+        raise SettingsError(f"the model {name!r} has no settings", where=f"training.params.{name}")
+    try:
+        return cast("Recommender", type(model)(type(config).model_validate(dict(params))))
+    except ValidationError as error:
+        first = error.errors()[0]
+        setting = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"{setting}: {first['msg']}",
+            where=f"training.params.{name}",
+            mend=f"Known: {', '.join(type(config).model_fields)}",
+        ) from error
 
 
 def load(name: str, folder: Path) -> Recommender:

@@ -124,6 +124,35 @@ class Explains(Protocol):
         ...
 
 
+@runtime_checkable
+class Updates(Protocol):
+    """A model that can go on learning from what has happened since it was fitted."""
+
+    def update(self, data: Dataset, *, since_us: int, rng: np.random.Generator) -> Self:
+        """Return a model that has learnt what happened since as well; this one stays as it was.
+
+        Args:
+            data: everything up to now, prepared as what the model was fitted on. Users and items
+                keep their numbers; new ones come after them.
+            since_us: the end of what the model was fitted on; everything before it is known to it.
+            rng: of all that is random.
+        """
+        ...
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """A model whose training is long enough to be kept while it runs."""
+
+    def keep_training_in(self, folder: Path | None) -> Self:
+        """Return the model, whose `fit` will keep its state there and go on from what it finds.
+
+        What is found is used only if settings, seed and data are the same; the result is then the
+        same as without the interruption. None keeps nothing, which is how a model begins.
+        """
+        ...
+
+
 class Retriever(Protocol):
     """An index over item vectors."""
 

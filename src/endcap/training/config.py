@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from endcap.evaluation.protocols.config import Choices, Part, ProtocolConfig
@@ -21,6 +23,11 @@ class TrainingConfig(BaseModel):
     models: tuple[str, ...] = Field(
         ("popular", "trending", "repeat", "item_knn", "als", "two_tower"),
         description="Models to train, in this order.",
+    )
+    params: dict[str, dict[str, Any]] = Field(
+        {},
+        description="Settings of each model by name that differ from its defaults; `endcap tune` "
+        "finds good ones.",
     )
     test_days: int = Field(
         28, ge=1, description="Length of the test window: the last days of the data."

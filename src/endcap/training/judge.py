@@ -211,8 +211,11 @@ class Setup:
         asking: EvaluationConfig = DEFAULT,
         given: Mapping[str, GivenLists] | None = None,
     ) -> Setup:
-        """Return the setup of models with their default settings, as `judge` fits them."""
-        params = {name: registry.params(registry.create(name)) for name in _with_reference(names)}
+        """Return the setup of models as `judge` fits them."""
+        params = {
+            name: registry.params(registry.create(name, config.params.get(name)))
+            for name in _with_reference(names)
+        }
         hashes = {name: lists.digest for name, lists in (given or {}).items()}
         return Setup(snapshot_id, params, config, on, weights, asking, hashes)
 
@@ -221,7 +224,7 @@ class Setup:
         """The name of its folder: snapshot, protocol, part, and a hash of all the rest."""
         rest = {
             "params": {name: dict(params) for name, params in self.params.items()},
-            "config": self.config.model_dump(mode="json", exclude={"models"}),
+            "config": self.config.model_dump(mode="json", exclude={"models", "params"}),
             "weights": self.weights.model_dump(mode="json"),
             "asking": self.asking.model_dump(mode="json", exclude={"exact_auc"}),
             "given": dict(self.given),
@@ -248,7 +251,9 @@ def load_evaluation(setup: Setup, *, root: Path) -> Evaluation | None:
 
 def _models(split: Split, names: Sequence[str], config: TrainingConfig) -> dict[str, Ranker]:
     """Return the models by name, fitted and told whom they will be asked about."""
-    fitted, _ = fit_models(split.train, _with_reference(names), seed=config.seed)
+    fitted, _ = fit_models(
+        split.train, _with_reference(names), seed=config.seed, params=config.params
+    )
     if split.protocol in AT_ANY_TIME:
         fitted[REFERENCE] = Popular(PopularConfig(half_life_days=OF_ALL_TIME_DAYS)).fit(
             split.train, rng=model_rng(config.seed, REFERENCE)

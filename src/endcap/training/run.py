@@ -55,17 +55,27 @@ class Run:
 
 
 def fit_models(
-    data: Dataset, names: Sequence[str], *, seed: int
+    data: Dataset,
+    names: Sequence[str],
+    *,
+    seed: int,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[dict[str, Recommender], dict[str, ModelRecord]]:
     """Return the models by name, fitted on what may be learnt from, and what each took.
 
     Each model draws from its own stream, derived from (seed, name): adding or leaving out a model
     does not change the others.
+
+    Args:
+        data: prepared: weighed, refusals told apart.
+        names: of the models.
+        seed: of all that is random.
+        params: settings of each model by name that differ from its defaults.
     """
     models: dict[str, Recommender] = {}
     records: dict[str, ModelRecord] = {}
     for name in names:
-        model = registry.create(name)
+        model = registry.create(name, (params or {}).get(name))
         started_s = time.perf_counter()
         models[name] = model.fit(data, rng=model_rng(seed, name))
         fit_s = time.perf_counter() - started_s
@@ -95,6 +105,7 @@ def train(
     snapshot_id: str,
     root: Path,
     weights: KindWeights = DEFAULT_WEIGHTS,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[Run, Path]:
     """Fit the models on all of the data, save them under `root`, and return the run and its folder.
 
@@ -107,8 +118,10 @@ def train(
         snapshot_id: of the data.
         root: the folder of runs.
         weights: of each kind of interaction; kept with the run.
+        params: settings of each model by name that differ from its defaults.
     """
-    models, records = fit_models(interest(weigh(data, weights)), names, seed=seed)
+    prepared = interest(weigh(data, weights))
+    models, records = fit_models(prepared, names, seed=seed, params=params)
     created = datetime.now(UTC)
     run = Run(
         run_id=f"{created:%Y%m%dT%H%M%S}-{snapshot_id[:8]}",
