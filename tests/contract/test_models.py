@@ -5,8 +5,11 @@ import pytest
 from endcap.models.als import ALS, ALSConfig
 from endcap.models.ease import EASE, EASEConfig
 from endcap.models.item_knn import ItemKNN, ItemKNNConfig
+from endcap.models.loop import LoopConfig
 from endcap.models.popular import Popular
 from endcap.models.repeat import Repeat
+from endcap.models.sequence import Sequence
+from endcap.models.sequence_config import SequenceConfig
 from endcap.models.session_knn import SessionKNN, SessionKNNConfig
 from endcap.models.tower_config import TwoTowerConfig
 from endcap.models.trending import Trending
@@ -83,3 +86,18 @@ class TestTwoTower(PersonalContract, PersistentContract, SimilarItemsContract, A
             n_threads=1,
         )
         return lambda: TwoTower(config)
+
+
+class TestSequence(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        config = SequenceConfig(
+            embedding_size=16,
+            n_blocks=1,
+            dropout=0.1,
+            batch_size=64,
+            max_held_out=0,
+            loop=LoopConfig(n_epochs=25, learning_rate=0.01, warmup_steps=10, schedule="linear"),
+        )
+        return lambda: Sequence(config)

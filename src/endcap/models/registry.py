@@ -24,6 +24,7 @@ MODELS = {
     "session_knn": ("endcap.models.session_knn", "SessionKNN"),
     "als": ("endcap.models.als", "ALS"),
     "two_tower": ("endcap.models.two_tower", "TwoTower"),
+    "sequence": ("endcap.models.sequence", "Sequence"),
 }
 NAMES = tuple(MODELS)
 
