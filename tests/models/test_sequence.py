@@ -7,10 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from endcap.features.history import build_history, history_of
 from endcap.models.loop import LoopConfig
 from endcap.models.sequence import Sequence
 from endcap.models.sequence_config import SequenceConfig
-from endcap.models.sequence_examples import are_in_order, build_examples
+from endcap.models.sequence_examples import Order, build_examples, order_in, placed
 from endcap.models.sequence_network import SequenceEncoder, low_pass
 from endcap.models.sequence_training import MIN_HELD_OUT, choose_held_out, singular_vectors
 from endcap.models.softmax import catalogue_cross_entropy
@@ -37,7 +38,8 @@ def fitted(config=SMALL, data=None, seed=3):
 
 def test_an_example_knows_what_came_before_it_the_latest_last():
     examples = build_examples(
-        log((0, 4, 0), (1, 9, 1), (0, 5, 2), (0, 6, 3), (1, 8, 4)), in_order=True
+        log((0, 4, 0), (1, 9, 1), (0, 5, 2), (0, 6, 3), (1, 8, 4)),
+        Order(in_order=True, distinct=True),
     )
     assert examples.item_idx[examples.numbers()].tolist() == [5, 6, 8]
     made = examples.sequences(examples.numbers(), max_length=5)
@@ -46,7 +48,7 @@ def test_an_example_knows_what_came_before_it_the_latest_last():
 
 def test_of_repeats_the_last_one_counts_and_only_the_latest_items_are_kept():
     told = log((0, 1, 0), (0, 2, 1), (0, 1, 2), (0, 3, 3), (0, 4, 4))
-    examples = build_examples(told, in_order=True)
+    examples = build_examples(told, Order(in_order=True, distinct=True))
     assert examples.n_known.tolist() == [0, 1, 2, 2, 3]
     assert examples.is_repeat.tolist() == [False, False, True, False, False]
     assert examples.sequences(np.array([4]), max_length=9).tolist() == [[3, 2, 4]]
@@ -55,12 +57,25 @@ def test_of_repeats_the_last_one_counts_and_only_the_latest_items_are_kept():
 
 def test_simultaneous_events_may_know_of_each_other_or_not():
     told = log((0, 1, 0), (0, 2, 1), (0, 3, 1), (0, 4, 1))
-    apart = build_examples(told, in_order=False)
+    apart = build_examples(told, Order(in_order=False, distinct=True))
     assert apart.sequences(apart.numbers(), max_length=5).tolist() == [[2], [2], [2]]
-    in_order = build_examples(told, in_order=True)
+    in_order = build_examples(told, Order(in_order=True, distinct=True))
     assert in_order.n_known.tolist() == [0, 1, 2, 3]
-    assert are_in_order(log((0, 1, 0), (0, 2, 1), (0, 3, 1)))
-    assert not are_in_order(told)
+    assert order_in(log((0, 1, 0), (0, 2, 1), (0, 3, 1))).in_order
+    assert not order_in(told).in_order
+
+
+def test_an_item_that_is_had_again_may_stand_again():
+    told = log((0, 1, 0), (0, 2, 1), (0, 1, 2), (0, 3, 3))
+    order = order_in(told)
+    assert order == Order(in_order=True, distinct=False)
+    examples = build_examples(told, order)
+    assert examples.n_known.tolist() == [0, 1, 2, 3]
+    assert examples.sequences(np.array([3]), max_length=9).tolist() == [[2, 3, 2]]
+    row = placed(build_history(told, 1), told, distinct=False).row(0)
+    assert row.items[np.argsort(-row.counts)].tolist() == [1, 2, 1, 3]
+    once = placed(build_history(told, 1), told, distinct=True).row(0)
+    assert once.items[np.argsort(-once.counts)].tolist() == [2, 1, 3]
 
 
 def test_held_out_are_the_last_events_of_one_user_in_ten():
@@ -68,8 +83,8 @@ def test_held_out_are_the_last_events_of_one_user_in_ten():
     users = np.tile(np.arange(n_users, dtype=np.int32), 3)
     days = np.repeat(np.arange(3), n_users)
     told = dataset(users, users % 7, START_US + days * DAY_US, n_users=n_users, n_items=7)
-    examples = build_examples(told.interactions, in_order=True)
-    config = SequenceConfig()
+    examples = build_examples(told.interactions, Order(in_order=True, distinct=True))
+    config = SequenceConfig(loop=LoopConfig(patience=2))
     held_out = choose_held_out(examples, config, np.random.default_rng(0))
     assert len(held_out) == MIN_HELD_OUT
     assert examples.is_last[held_out].all()
@@ -141,8 +156,6 @@ def test_in_half_precision_the_gradient_points_the_same_way():
 
 def test_singular_vectors_bring_the_items_of_a_group_together():
     data, _ = planted_tastes(np.random.default_rng(0))
-    from endcap.features.history import history_of
-
     vectors = singular_vectors(history_of(data), data.n_items, size=8, seed=0)
     assert vectors.std() == pytest.approx(0.02, rel=1e-3)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -169,7 +182,7 @@ def test_the_exported_network_answers_as_the_model_does(tmp_path):
     model.export_encoder(tmp_path / "sequence.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "sequence.onnx")
     users = np.arange(4, dtype=np.int32)
-    sequences = [model._sequence(model._placed.row(user)) for user in users]
+    sequences = [model._sequence(model.placed_.row(user)) for user in users]
     longest = max(map(len, sequences))
     padded = np.stack([np.pad(one, (longest - len(one), 0)) for one in sequences])
     (made,) = session.run(None, {"items": padded})

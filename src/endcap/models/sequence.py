@@ -6,7 +6,6 @@ This file is the model as others see it; its parts are the `sequence_*` files be
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +17,6 @@ from safetensors.torch import load_file, save_file
 from endcap.features.history import History, UserHistory, history_of, without_refused
 from endcap.features.popularity import decayed_counts
 from endcap.models.checkpoint import Checkpoint, training_key
-from endcap.models.ease import places_from_end
 from endcap.models.histories import known_history, take_users
 from endcap.models.loop import LoopConfig, Trained, train_network
 from endcap.models.ranking import rank_beneath
@@ -26,8 +24,10 @@ from endcap.models.reasons import drop_reason, popular_reason
 from endcap.models.sequence_config import SequenceConfig
 from endcap.models.sequence_examples import (
     Examples,
-    are_in_order,
+    Order,
     build_examples,
+    order_in,
+    placed,
 )
 from endcap.models.sequence_export import export_onnx
 from endcap.models.sequence_network import SequenceEncoder
@@ -40,7 +40,7 @@ from endcap.models.sequence_training import (
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
 from endcap.models.tower_training import pick_device, torch_seed, torch_threads
 from endcap.models.vectors import VectorRanking, nearest
-from endcap.schema.dataset import Dataset
+from endcap.schema.dataset import Dataset, Interactions
 from endcap.schema.protocols import Reason
 from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
 
@@ -54,7 +54,8 @@ class Sequence:
     network_: the transformer, in evaluation mode, on the processor.
     item_vectors_: its embeddings, float32, shape (n_items, d); zeros for an item that nobody took.
     history_: what each user had.
-    places_: how many items of the same user come after each entry of history_, int32.
+    placed_: the events of each user with their places from the end in the place of counts.
+    order_: how events follow each other.
     beneath_: the order of all items by popularity, as scores below 0.
     trained_: how the training went.
     ranking_: what follows from the vectors.
@@ -67,7 +68,8 @@ class Sequence:
     network_: SequenceEncoder
     item_vectors_: NDArray[np.float32]
     history_: History
-    places_: NDArray[np.int32]
+    placed_: History
+    order_: Order
     beneath_: Scores
     trained_: Trained
     ranking_: VectorRanking
@@ -134,7 +136,7 @@ class Sequence:
             self._embed,
             users,
             k,
-            history=self._placed,
+            history=self.placed_,
             exclude_seen=exclude_seen,
             allowed=allowed,
         )
@@ -142,7 +144,7 @@ class Sequence:
     def user_vectors(self, users: UserIdx) -> NDArray[np.float32]:
         """Return the vector of each user, float32, shape (n_users, d); zeros without a history."""
         require_fitted(self, "network_")
-        return self._embed(take_users(self._placed, np.asarray(users, dtype=np.int32)))
+        return self._embed(take_users(self.placed_, np.asarray(users, dtype=np.int32)))
 
     def similar_items(self, items: ItemIdx, k: int) -> TopK:
         """Return the k items whose embeddings have the largest cosine with each item's."""
@@ -153,14 +155,13 @@ class Sequence:
         """Return the same network, for the users of `data` and the order of what they had."""
         require_fitted(self, "network_")
         other = copy(self)
-        history = known_history(data, n_items=len(self.item_vectors_))
-        other._remember(history, places_from_end(history, data.interactions))
+        other._remember(known_history(data, n_items=len(self.item_vectors_)), data.interactions)
         return other
 
     def score(self, users: UserIdx) -> Scores:
         """Return the inner products of `recommend` for all items, shape (n_users, n_items)."""
         require_fitted(self, "network_")
-        return self.ranking_.score(self._embed, users, history=self._placed)
+        return self.ranking_.score(self._embed, users, history=self.placed_)
 
     def explain(self, user: int, items: ItemIdx) -> list[Reason]:
         """Return the item of the history without which each score would fall most.
@@ -174,13 +175,14 @@ class Sequence:
         Cost: one pass of the network for each of the latest `max_length` items.
         """
         require_fitted(self, "network_")
-        known = self._sequence(self._placed.row(user))
+        known = self._sequence(self.placed_.row(user))
         if not len(known):
             return [popular_reason(self.beneath_, item) for item in items.tolist()]
         whole = self._expected(known)
-        without = np.stack([self._expected(np.delete(known, place)) for place in range(len(known))])
+        distinct = np.unique(known)
+        without = np.stack([self._expected(known[known != item]) for item in distinct])
         drops = self.item_vectors_[items] @ (whole - without).T
-        seeds = (known - 1).astype(np.int32)
+        seeds = (distinct - 1).astype(np.int32)
         return [drop_reason(seeds, of_item) for of_item in drops]
 
     def export_encoder(self, path: Path) -> None:
@@ -203,13 +205,19 @@ class Sequence:
             model=type(self).__name__,
             config=self.config,
             arrays={
-                "places": self.places_,
+                "placed.indptr": self.placed_.indptr,
+                "placed.items": self.placed_.items,
+                "placed.counts": self.placed_.counts,
                 "beneath": self.beneath_,
                 "known": self._is_known,
                 "losses": np.array(self.trained_.losses),
                 "qualities": np.array(self.trained_.qualities),
             },
-            numbers={"best_epoch": self.trained_.best_epoch},
+            numbers={
+                "best_epoch": self.trained_.best_epoch,
+                "in_order": int(self.order_.in_order),
+                "distinct": int(self.order_.distinct),
+            },
             history=self.history_,
         )
         save_file(self.network_.state_dict(), folder / WEIGHTS)
@@ -226,7 +234,11 @@ class Sequence:
             arrays["losses"].tolist(), arrays["qualities"].tolist(), numbers["best_epoch"]
         )
         model._use(network, arrays["known"])
-        model._remember(saved_history(arrays), arrays["places"])
+        model.order_ = Order(bool(numbers["in_order"]), bool(numbers["distinct"]))
+        model.history_ = saved_history(arrays)
+        indptr, items, counts = (arrays[f"placed.{name}"] for name in ("indptr", "items", "counts"))
+        never = np.zeros(len(items), dtype=np.int64)
+        model.placed_ = History(indptr, items, counts, never, never, model.history_.refused)
         return model
 
     def _train(
@@ -239,9 +251,9 @@ class Sequence:
         since_us: int | None = None,
     ) -> Trained:
         told = without_refused(data).interactions
-        together = self.config.together
-        in_order = are_in_order(told) if together is None else together
-        examples = build_examples(told, in_order=in_order)
+        if since_us is None:
+            self.order_ = self._order(told)
+        examples = build_examples(told, self.order_)
         draw = np.random.default_rng([seed, 0])
         held_out = choose_held_out(examples, self.config, draw)
         chosen = np.setdiff1d(examples.numbers(), held_out, assume_unique=True)
@@ -265,6 +277,13 @@ class Sequence:
             device=device,
         )
 
+    def _order(self, told: Interactions) -> Order:
+        found, wished = order_in(told), self.config
+        return Order(
+            in_order=found.in_order if wished.in_order is None else wished.in_order,
+            distinct=found.distinct if wished.distinct is None else wished.distinct,
+        )
+
     def _checkpoint(self, examples: Examples, seed: int) -> Checkpoint | None:
         if self._training is None:
             return None
@@ -285,7 +304,7 @@ class Sequence:
         )
         self.beneath_ = rank_beneath(counts)
         self._use(network.cpu(), np.bincount(history.items, minlength=data.n_items) > 0)
-        self._remember(history, places_from_end(history, told))
+        self._remember(history, told)
 
     def _use(self, network: SequenceEncoder, known: NDArray[np.bool_]) -> None:
         self.network_ = network.eval().requires_grad_(requires_grad=False)
@@ -295,9 +314,9 @@ class Sequence:
         self.item_vectors_ = vectors
         self.ranking_ = VectorRanking(vectors, self.beneath_)
 
-    def _remember(self, history: History, places: NDArray[np.int32]) -> None:
-        self.history_, self.places_ = history, places
-        self._placed = replace(history, counts=places.astype(np.float32))
+    def _remember(self, history: History, told: Interactions) -> None:
+        self.history_ = history
+        self.placed_ = placed(history, told, distinct=self.order_.distinct)
 
     def _embed(self, asked: History) -> NDArray[np.float32]:
         vectors = np.zeros((asked.n_users, self.item_vectors_.shape[1]), dtype=np.float32)
@@ -313,7 +332,7 @@ class Sequence:
         """Return the latest items that the network knows, the last one at the end, each plus one.
 
         Args:
-            row: with the places from the end as counts.
+            row: of `placed_`.
         """
         known = np.flatnonzero(self._is_known[row.items])
         latest = known[np.argsort(-row.counts[known])][-self.config.max_length :]

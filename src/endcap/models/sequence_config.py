@@ -43,10 +43,15 @@ class SequenceConfig(BaseModel):
     warm_start: bool = Field(
         True, description="Begin with the singular vectors of who took what as embeddings."
     )
-    together: bool | None = Field(
+    in_order: bool | None = Field(
         None,
-        description="Whether simultaneous events of a user are an order to learn from; none: where "
-        "a user has fewer than 2 of them at a time on average.",
+        description="Whether simultaneous events of a user are one before the other; none: where a "
+        "user has fewer than 2 of them at a time on average.",
+    )
+    distinct: bool | None = Field(
+        None,
+        description="Whether an item that a user has again stands in the sequence once, where it "
+        "was last; none: unless events are in order and every tenth is a repeat.",
     )
     repeat_weight: float = Field(
         1.0, ge=0, description="Weight as a target of what the user had had before; 1 for the new."
@@ -74,5 +79,5 @@ class SequenceConfig(BaseModel):
         schedule="linear",
         weight_decay=0.01,
         averaging=0.999,
-        patience=4,
+        patience=0,
     )

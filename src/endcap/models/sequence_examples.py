@@ -5,12 +5,14 @@ Numpy only; the network and its training are `sequence_network.py` and `sequence
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from endcap.features.history import History
 from endcap.features.weights import pair_keys
+from endcap.models.histories import known_rows, places_from_end
 from endcap.schema.dataset import Interactions
 from endcap.schema.types import ItemIdx, Timestamps
 
@@ -29,10 +31,11 @@ class Examples:
 
     item_idx: of each event, shape (n_events,).
     ts: its time.
-    next_same: the number of the user's next event with the same item, or one beyond all.
+    next_same: the number of the user's next event that takes the place of this one, or one beyond
+        all; where repeats stand again, there is none.
     known_from: the first event of its user.
     known_until: its history ends before this event: itself, or the first simultaneous one.
-    n_known: distinct items in its history.
+    n_known: length of its history: distinct items, or events where repeats stand again.
     is_repeat: whether its user had had the item before.
     is_last: whether it is the last event of its user.
     """
@@ -51,7 +54,7 @@ class Examples:
         return np.flatnonzero(self.n_known > 0)
 
     def sequences(self, chosen: NDArray[np.int64], *, max_length: int) -> NDArray[np.int64]:
-        """Return the latest distinct items before each event, the last one at the end.
+        """Return the latest items before each event, the last one at the end.
 
         Shape (n_chosen, length), the length being that of the longest; items are written as i + 1
         and shorter sequences begin with `PADDING`. Of somebody with very many repeats only the
@@ -71,44 +74,90 @@ class Examples:
         return made
 
 
-def build_examples(told: Interactions, *, in_order: bool) -> Examples:
+def build_examples(told: Interactions, order: Order) -> Examples:
     """Return the examples of interactions.
 
     Args:
         told: sorted by time.
-        in_order: whether simultaneous events of a user are one before the other, as they stand in
-            the data; otherwise none of them knows of the others.
+        order: where simultaneous events are not in order, none of them knows of the others.
 
     Cost: a few sorts of the interactions.
     """
-    order = np.argsort(told.user_idx, kind="stable")  # in the order of the data within a user
-    users, items, ts = told.user_idx[order], told.item_idx[order], told.ts[order]
-    n_events = np.arange(len(order))
+    by_user = np.argsort(told.user_idx, kind="stable")  # in the order of the data within a user
+    users, items, ts = told.user_idx[by_user], told.item_idx[by_user], told.ts[by_user]
+    numbers = np.arange(len(by_user))
     starts_user = np.diff(users, prepend=-1) != 0
-    known_from = np.maximum.accumulate(np.where(starts_user, n_events, 0))
-    next_same, is_repeat = _next_same(pair_keys(told)[order])
-    starts_moment = starts_user | (np.diff(ts, prepend=-1) != 0) | in_order
-    known_until = np.maximum.accumulate(np.where(starts_moment, n_events, 0))
-    n_distinct = np.concatenate([[0], np.cumsum(~is_repeat)])
-    is_last = np.append(starts_user[1:], True)[: len(order)]
+    known_from = np.maximum.accumulate(np.where(starts_user, numbers, 0))
+    next_same, is_repeat = _next_same(pair_keys(told)[by_user])
+    starts_moment = starts_user | (np.diff(ts, prepend=-1) != 0) | order.in_order
+    known_until = np.maximum.accumulate(np.where(starts_moment, numbers, 0))
+    stands = ~is_repeat if order.distinct else np.ones_like(is_repeat)
+    n_until = np.concatenate([[0], np.cumsum(stands)])
+    is_last = np.append(starts_user[1:], True)[: len(by_user)]
     return Examples(
         item_idx=items,
         ts=ts,
-        next_same=next_same,
+        next_same=next_same if order.distinct else np.full_like(next_same, _LATER),
         known_from=known_from,
         known_until=known_until,
-        n_known=n_distinct[known_until] - n_distinct[known_from],
+        n_known=n_until[known_until] - n_until[known_from],
         is_repeat=is_repeat,
         is_last=is_last,
     )
 
 
-def are_in_order(told: Interactions) -> bool:
-    """Return whether users have fewer than two events at a time on average."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How the events of a user follow each other.
+
+    in_order: whether simultaneous ones are one before the other, as they stand in the data.
+    distinct: whether of an item that was had several times only the last one stands.
+    """
+
+    in_order: bool
+    distinct: bool
+
+
+def order_in(told: Interactions) -> Order:
+    """Return the order that suits the data.
+
+    Simultaneous events are in order where users have fewer than two at a time on average; and then
+    an item stands again when it is had again, if that is so of more than every tenth event.
+    """
     order = np.argsort(told.user_idx, kind="stable")
     users, ts = told.user_idx[order], told.ts[order]
     n_moments = np.count_nonzero((np.diff(users, prepend=-1) != 0) | (np.diff(ts, prepend=-1) != 0))
-    return bool(len(told) < 2 * n_moments)
+    n_pairs = len(np.unique(pair_keys(told)))
+    in_order = len(told) < 2 * n_moments
+    return Order(in_order=bool(in_order), distinct=not (in_order and n_pairs < 0.9 * len(told)))
+
+
+def placed(history: History, told: Interactions, *, distinct: bool) -> History:
+    """Return the events of each user with their places from the end in the place of counts.
+
+    Args:
+        history: what was built of the interactions.
+        told: sorted by time; those of what is not in the history play no part.
+        distinct: whether of an item that was had several times only the last one stands; otherwise
+            there are as many entries as events.
+    """
+    if distinct:
+        places = places_from_end(history, told)
+        return replace(history, counts=places.astype(np.float32))
+    rows, _ = known_rows(history, told)
+    users = told.user_idx[rows]
+    order = np.argsort(users, kind="stable")
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=history.n_users))])
+    after = indptr[users[order].astype(np.int64) + 1] - 1 - np.arange(len(rows))
+    ts = told.ts[rows][order]
+    return History(
+        indptr=indptr.astype(np.int64),
+        items=told.item_idx[rows][order],
+        counts=after.astype(np.float32),
+        first_ts=ts,
+        last_ts=ts,
+        refused=history.refused,
+    )
 
 
 def _next_same(pairs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

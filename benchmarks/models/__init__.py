@@ -1,0 +1,1 @@
+"""How good our models are on public data, beside what others published of theirs."""

@@ -1,0 +1,123 @@
+"""Fitted models kept on disk, so that a benchmark of hours can be stopped and gone on with.
+
+A fit is kept under a hash of the model's own source files, its settings, the seed and the data.
+Each is made by a process of its own, on one thread, as many at a time as there are cores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.models.data import folder_of, leave_one_out_data
+from endcap.evaluation.protocols.config import ProtocolConfig
+from endcap.evaluation.protocols.registry import split_by
+from endcap.evaluation.split import Split
+from endcap.features.weights import interest
+from endcap.models import registry
+from endcap.schema.dataset import Dataset
+from endcap.schema.protocols import Persistent, Recommender
+from endcap.training.run import model_rng, peak_memory_bytes
+
+KEPT = Path("var/benchmarks/fits")
+SOURCES = {"two_tower": ("two_tower*.py", "tower_*.py")}
+"""Source files of a model that do not begin with its name."""
+
+_MODELS = Path(registry.__file__).parent
+_FACTS = "fit.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One fit: of a model, on the part of a data set that leave-one-out lets it learn."""
+
+    folder: str
+    name: str
+    seed: int
+    params: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model with what its fit took."""
+
+    model: Recommender
+    fit_s: float
+    peak_bytes: int
+
+
+def fit_all(wanted: Sequence[Wanted], data: Dataset) -> Iterator[Fitted]:
+    """Yield the fitted models in order; those that are not kept yet are fitted first, in parallel.
+
+    Args:
+        wanted: what to fit.
+        data: what the models learn from, `stale(...).train`.
+    """
+    missing = [one for one in wanted if not (kept_at(one, data) / _FACTS).is_file()]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(_fit_apart, missing))
+    for one in wanted:
+        folder = kept_at(one, data)
+        facts = json.loads((folder / _FACTS).read_text())
+        yield Fitted(registry.load(one.name, folder / "model"), facts["fit_s"], facts["peak_bytes"])
+
+
+def stale(data: Dataset, on: str) -> Split:
+    """Return the leave-one-out split without refit: last item, or the one before on validation."""
+    choices = ProtocolConfig(refit=False, on="validation" if on == "validation" else "test")
+    return split_by("leave-one-out", data, choices=choices, prepare=interest)
+
+
+def kept_at(one: Wanted, data: Dataset) -> Path:
+    """Return the folder of a fit."""
+    digest = hashlib.sha256(json.dumps([one.name, one.seed, _settings(one)]).encode())
+    for pattern in SOURCES.get(one.name, (f"{one.name}*.py",)):
+        for path in sorted(_MODELS.glob(pattern)):
+            digest.update(path.read_bytes())
+    told = data.interactions
+    for column in (told.user_idx, told.item_idx, told.ts):
+        digest.update(np.ascontiguousarray(column).data)
+    return KEPT / f"{one.name}-{one.seed}-{digest.hexdigest()[:16]}"
+
+
+def _settings(one: Wanted) -> Mapping[str, Any]:
+    return registry.params(registry.create(one.name, json.loads(one.params)))
+
+
+def _fit_apart(one: Wanted) -> None:
+    """Fit in a process of its own, so that peak memory is that of the fit alone."""
+    print(f"fitting {one.name}, seed {one.seed}", flush=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "benchmarks.models.fits"]
+    asked = [one.folder, one.name, str(one.seed), one.params]
+    subprocess.run([*command, *asked], env=environment, check=True, capture_output=True)
+
+
+def _fit_here(one: Wanted) -> None:
+    data = stale(leave_one_out_data(folder_of(one.folder)), "test").train
+    folder = kept_at(one, data)
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    model = registry.create(one.name, json.loads(one.params))
+    started_s = time.perf_counter()
+    model.fit(data, rng=model_rng(one.seed, one.name))
+    fit_s = time.perf_counter() - started_s
+    if not isinstance(model, Persistent):
+        raise TypeError(f"{one.name} cannot be saved")
+    model.save(folder / "model")
+    facts = {"fit_s": fit_s, "peak_bytes": peak_memory_bytes()}
+    (folder / _FACTS).write_text(json.dumps(facts))
+
+
+if __name__ == "__main__":
+    _fit_here(Wanted(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))
