@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.evaluation.protocols.cold_items import hidden_items
-from endcap.evaluation.protocols.registry import ProtocolConfig, split_by
+from endcap.evaluation.protocols.config import ProtocolConfig
+from endcap.evaluation.protocols.registry import split_by
 from endcap.evaluation.split import Split
 from endcap.features.history import history_of
 from endcap.features.places import place_weights, weighted_sums
@@ -37,6 +38,7 @@ from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions, Items
 from endcap.schema.protocols import Recommender
 from endcap.schema.types import DAY_US, ItemIdx, TopK, UserIdx
+from endcap.telemetry import console
 
 K = 20
 N_DAYS = 2
@@ -54,10 +56,15 @@ N_REPLICATES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whom to ask about which items; `allowed` are the candidates of each view, None for all."""
+    """Whom to ask about which items.
+
+    allowed: the candidates of each view.
+    past: all that came before, of the hidden items as well; for who is to know too much.
+    """
 
     split: Split
-    allowed: Mapping[str, ItemIdx | None]
+    allowed: Mapping[str, ItemIdx]
+    past: Dataset
 
 
 class TextNearest:
@@ -110,9 +117,8 @@ def run(
     chance: list[float] = []
     for draw in chosen:
         asked = ask(data, draw=draw, validation=validation)
-        cold = asked.allowed["cold_only"]
-        chance.append(K / len(cold) if cold is not None else 0.0)
-        for name, models in _entrants(asked.split.train, vectors, seeds, config).items():
+        chance.append(K / len(asked.allowed["cold_only"]))
+        for name, models in _entrants(asked, vectors, seeds, config).items():
             for view, allowed in asked.allowed.items():
                 values = np.mean([recalls(one, asked, view, allowed) for one in models], axis=0)
                 rows.setdefault(name, {}).setdefault(view, []).append(values)
@@ -164,11 +170,12 @@ def ask(data: Dataset, *, draw: int, validation: bool) -> Question:
     if cold is None:
         raise ValueError("the protocol names no cold items")
     everything = np.flatnonzero(~out).astype(np.int32)
-    return Question(split, {"cold_only": cold[~out[cold]], "cold_and_warm": everything})
+    allowed = {"cold_only": cold[~out[cold]], "cold_and_warm": everything}
+    return Question(split, allowed, data.between(None, split.cut_us))
 
 
 def recalls(
-    model: Recommender | TextNearest, asked: Question, view: str, allowed: ItemIdx | None
+    model: Recommender | TextNearest, asked: Question, view: str, allowed: ItemIdx
 ) -> NDArray[np.float64]:
     """Return the share of each user's targets among the best 20, shape (n_users,)."""
     targets = asked.split.targets[view]
@@ -180,11 +187,12 @@ def recalls(
 
 
 def _entrants(
-    train: Dataset,
+    asked: Question,
     vectors: Mapping[str, NDArray[np.float32]],
     seeds: Sequence[int],
     config: ContentConfig | None,
 ) -> dict[str, list[Any]]:
+    train = asked.split.train
     entrants: dict[str, list[Any]] = {
         f"{name}, {how}": [TextNearest(train, table, tau=tau)]
         for name, table in vectors.items()
@@ -192,11 +200,15 @@ def _entrants(
     }
     for name, make in (("popular", Popular), ("item_knn", ItemKNN), ("ease", EASE)):
         entrants[name] = [make().fit(train, rng=np.random.default_rng(0))]
+    for name, make in (("item_knn", ItemKNN), ("ease", EASE)):
+        knowing = make().fit(asked.past, rng=np.random.default_rng(0))
+        entrants[f"{name} that saw who had them"] = [knowing]
     started_s = time.perf_counter()
     entrants["content"] = [
         Content(config).fit(train, rng=np.random.default_rng(seed)) for seed in seeds
     ]
-    print(f"content: {(time.perf_counter() - started_s) / len(seeds):.1f} s a fit")
+    fit_s = (time.perf_counter() - started_s) / len(seeds)
+    console.print(f"  content: {fit_s:.1f} s a fit")
     bare = replace(train, items=train.items.with_text(None))
     entrants["content without texts"] = [Content(config).fit(bare, rng=np.random.default_rng(0))]
     return entrants
@@ -205,7 +217,10 @@ def _entrants(
 def _report(
     rows: Mapping[str, Mapping[str, Sequence[NDArray[np.float64]]]], chance: Sequence[float]
 ) -> dict[str, Any]:
-    """Return means and intervals, and how content stands to chance and to the best rival."""
+    """Return means and intervals, and how content stands to chance and to the best rival.
+
+    The rival is the one that is best on these very users, which is more than could be known.
+    """
     flat = {
         name: {view: np.concatenate(values) for view, values in views.items()}
         for name, views in rows.items()

@@ -57,6 +57,13 @@ class TestEASE(PersonalContract, PersistentContract, SimilarItemsContract, Abili
         return lambda: EASE(EASEConfig(reg=5.0))
 
 
+class TestEASENear(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        return lambda: EASE(EASEConfig(reg=5.0, max_whole=0, n_near=20))
+
+
 class TestSessionKNN(PersonalContract, PersistentContract, AbilitiesContract):
     @pytest.fixture(scope="class")
     @classmethod

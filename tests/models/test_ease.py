@@ -1,4 +1,4 @@
-"""The closed form against its definition, and a weighed history against sums by hand."""
+"""The closed forms against their definitions, and a weighed history against sums by hand."""
 
 from dataclasses import replace
 
@@ -8,14 +8,15 @@ from scipy import sparse
 
 from endcap.features.history import history_of
 from endcap.features.weights import KindWeights, interest, weigh
-from endcap.models import ease
-from endcap.models.ease import EASE, EASEConfig, places_from_end, solve_table
+from endcap.models import ease_whole
+from endcap.models.ease import EASE, EASEConfig, places_from_end
+from endcap.models.ease_equations import of_sets
+from endcap.models.ease_whole import solve_whole
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.errors import SettingsError
 from endcap.testing.models import (
     START_US,
     dataset,
-    every_user,
     planted_tastes,
 )
 
@@ -55,13 +56,13 @@ def by_definition(had, reg):
 def test_the_table_of_two_items_by_hand():
     # X'X + I = [[3, 1], [1, 2]], P = [[2, -1], [-1, 3]] / 5.
     taken = sparse.csr_array(np.array([[1, 1], [1, 0]], dtype=np.float32))
-    table = solve_table(taken, reg=1.0)
+    table = solve_whole(of_sets(taken), reg=1.0)
     np.testing.assert_allclose(table, [[0, 1 / 3], [1 / 2, 0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("reg", [0.5, 50.0])
-def test_the_table_is_the_definition(reg):
-    model = fit(shop(), reg=reg)
+def test_without_tau_the_table_is_that_of_the_paper(reg):
+    model = fit(shop(), reg=reg, tau=None)
     assert model.kept_.tolist() == [0, 1, 2, 3]
     assert model.table_.dtype == np.float32
     assert model.table_.flags.c_contiguous
@@ -70,9 +71,9 @@ def test_the_table_is_the_definition(reg):
 
 @pytest.mark.parametrize("block_rows", [1, 7, 1000])
 def test_blocks_change_nothing(monkeypatch, block_rows):
-    monkeypatch.setattr(ease, "BLOCK_ROWS", block_rows)
+    monkeypatch.setattr(ease_whole, "BLOCK_ROWS", block_rows)
     had = (np.random.default_rng(1).random((60, 23)) < 0.3).astype(np.float32)
-    table = solve_table(sparse.csr_array(had), reg=3.0)
+    table = solve_whole(of_sets(sparse.csr_array(had)), reg=3.0)
     np.testing.assert_allclose(table, by_definition(had, 3.0), rtol=1e-4, atol=1e-6)
 
 
@@ -86,16 +87,46 @@ def test_without_tau_the_history_is_flat():
     np.testing.assert_array_equal(scores[:, 4], np.full(4, model.beneath_[4]))
 
 
-def test_a_large_tau_is_nearly_none():
-    data, _ = planted_tastes(np.random.default_rng(1))
-    users = every_user(data)
-    flat, nearly = fit(data, tau=None).score(users), fit(data, tau=1e6).score(users)
-    np.testing.assert_allclose(nearly, flat, rtol=1e-4, atol=1e-6)
+def ordered(sequences, *, n_items, reg, tau, backward):
+    """The table by its definition: each item of a sequence regressed on the others around it."""
+    left, right = np.zeros((n_items, n_items)), np.zeros((n_items, n_items))
+    for items in sequences:
+        for place, target in enumerate(items):
+            context = np.zeros(n_items)
+            for other, item in enumerate(items):
+                distance = abs(place - other)
+                if distance:
+                    side = 1 if other < place else backward
+                    context[item] = side * np.exp(-(distance - 1) / tau)
+            left += np.outer(context, context)
+            right[:, target] += context
+    table = np.zeros((n_items, n_items))
+    for item in range(n_items):
+        others = np.delete(np.arange(n_items), item)
+        system = left[np.ix_(others, others)] + reg * np.eye(n_items - 1)
+        table[others, item] = np.linalg.solve(system, right[others, item])
+    return table
 
 
-def test_the_latest_items_say_most():
-    model = fit(shop(), reg=0.5, tau=2.0)
-    table = by_definition(HAD[:, :4], 0.5)
+@pytest.mark.parametrize("backward", [0.0, 0.3, 1.0])
+def test_with_tau_each_item_is_regressed_on_what_came_around_it(backward):
+    model = fit(shop(), reg=0.5, tau=3.0, backward=backward)
+    sequences = [np.flatnonzero(row) for row in HAD]
+    expected = ordered(sequences, n_items=4, reg=0.5, tau=3.0, backward=backward)
+    np.testing.assert_allclose(model.table_, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_what_comes_later_is_foreseen_and_not_the_other_way_round():
+    # Everybody had item 0, then 1.
+    pairs = [(user, item) for user in range(5) for item in range(2)]
+    model = fit(data_of(*pairs, n_users=5, n_items=2), reg=1.0, tau=2.0, backward=0.0)
+    np.testing.assert_allclose(model.table_, [[0, 5 / 6], [0, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("max_whole", [0, 100])
+def test_the_latest_items_say_most(max_whole):
+    model = fit(shop(), reg=0.5, tau=2.0, max_whole=max_whole)
+    table = np.asarray(model.table_.todense() if max_whole == 0 else model.table_)
     # User 3 had items 0, 2 and 3, in that order.
     expected = np.exp(-2 / 2) * table[0] + np.exp(-1 / 2) * table[2] + table[3]
     scores = model.score(np.array([3], dtype=np.int32))[0, :4]
@@ -128,41 +159,20 @@ def test_weights_of_kinds_count():
     data = data_of(*pairs, n_users=3, n_items=3)
     kind = np.array([KIND_CODES[kind] for kind in kinds], dtype=np.uint8)
     told = replace(data, interactions=replace(data.interactions, kind=kind))
-    model = fit(interest(weigh(told, KindWeights(view=0.25))), reg=0.5, tau=1.0)
+    model = fit(interest(weigh(told, KindWeights(view=0.25))), reg=0.5, tau=None)
     # Of a user and an item the sum of the weights, at most 1.
     shown = np.array([[1, 0.25, 0], [1, 0, 0.25], [0, 0.5, 0.25]])
     table = by_definition(shown, 0.5)
     np.testing.assert_allclose(model.table_, table, rtol=1e-5, atol=1e-7)
-    expected = (np.exp(-1) * table[0] + 0.25 * table[1])[2]  # user 0 had item 0, then looked at 1
+    expected = (table[0] + 0.25 * table[1])[2]  # user 0 had item 0, then looked at 1
     assert expected > 0
     assert model.score(np.array([0], dtype=np.int32))[0, 2] == pytest.approx(expected, rel=1e-4)
 
 
-def test_beyond_the_limit_items_have_their_popularity(capsys):
-    data = shop()
-    model = fit(data, reg=0.5, max_items=2)
-    said = " ".join(capsys.readouterr().err.split())
-    assert "of 4 items that somebody had, it learns the 2 that most people had" in said
-    assert model.kept_.tolist() == [0, 1]  # three users had each of 0, 1 and 2
-    assert model.table_.shape == (2, 2)
-    np.testing.assert_allclose(model.table_, by_definition(HAD[:, :2], 0.5), rtol=1e-5, atol=1e-7)
-    scores = model.score(every_user(data))
-    np.testing.assert_array_equal(scores[:, 2:], np.tile(model.beneath_[2:], (4, 1)))
-    near = model.similar_items(np.array([2, 0], dtype=np.int32), 3)
-    assert near.items.tolist() == [[-1, -1, -1], [1, -1, -1]]
-    [reason] = model.explain(1, np.array([2], dtype=np.int32))
-    assert (reason.kind, reason.item) == ("popular", None)
-
-
-def test_within_the_limit_nothing_is_said(capsys):
-    fit(shop(), max_items=4)
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.parametrize("tau", [None, 1.5])
-def test_a_reason_is_what_the_score_falls_by(tau):
+@pytest.mark.parametrize(("tau", "max_whole"), [(None, 100), (1.5, 100), (1.5, 0)])
+def test_a_reason_is_what_the_score_falls_by(tau, max_whole):
     data, _ = planted_tastes(np.random.default_rng(2))
-    model = fit(data, reg=5.0, tau=tau)
+    model = fit(data, reg=5.0, tau=tau, max_whole=max_whole)
     asked = np.array([11], dtype=np.int32)
     items = model.recommend(asked, 10).items[0]
     before = model.score(asked)[0]
@@ -179,7 +189,7 @@ def test_a_reason_is_what_the_score_falls_by(tau):
 
 
 def test_similar_items_are_a_row_of_the_table():
-    model = fit(shop(), reg=0.5)
+    model = fit(shop(), reg=0.5, tau=None)
     near = model.similar_items(np.array([0, 4], dtype=np.int32), 5)
     row = by_definition(HAD[:, :4], 0.5)[0]
     best = [item for item in np.argsort(-row).tolist() if row[item] > 0]
@@ -190,4 +200,4 @@ def test_similar_items_are_a_row_of_the_table():
 def test_what_float32_cannot_solve_is_said():
     twins = sparse.csr_array(np.ones((40, 6), dtype=np.float32))
     with pytest.raises(SettingsError, match="Choose a larger one"):
-        solve_table(twins, reg=1e-12)
+        solve_whole(of_sets(twins), reg=1e-12)

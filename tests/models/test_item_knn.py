@@ -3,18 +3,17 @@ import pytest
 
 from endcap.features.history import build_history, recency_weights
 from endcap.models import cooccurrence
-from endcap.models.cooccurrence import nearest_items
+from endcap.models.cooccurrence import Nearness, nearest_items
 from endcap.models.item_knn import ItemKNN, ItemKNNConfig
 from endcap.schema.types import DAY_US
 from endcap.testing.models import dataset
 
 N_USERS, N_ITEMS, NOW = 30, 14, 200 * DAY_US
 SETTINGS = {
-    "n_neighbours": 5,
     "shrink": 3.0,
     "popularity_power": 0.7,
+    "user_power": 0.5,
     "half_life_days": 40.0,
-    "now_us": NOW,
     "min_users": 4,
 }
 
@@ -32,25 +31,33 @@ def random_history(seed=0):
     return build_history(data.interactions, N_USERS)
 
 
+def found(history, *, n_kept, **settings):
+    near = nearest_items(history, N_ITEMS, n_kept=n_kept, nearness=Nearness(**settings), now_us=NOW)
+    return near.items, near.sims, near.beyond
+
+
 def brute_force(
-    history, *, n_neighbours, shrink, popularity_power, half_life_days, now_us, min_users
+    history, *, n_kept, shrink, popularity_power, user_power, half_life_days, min_users
 ):
     taken, lately = np.zeros((N_USERS, N_ITEMS)), np.zeros((N_USERS, N_ITEMS))
-    recency = recency_weights(history.last_ts, now_us=now_us, half_life_days=half_life_days)
+    recency = recency_weights(history.last_ts, now_us=NOW, half_life_days=half_life_days)
     for user in range(N_USERS):
         part = history.part(user)
         taken[user, history.items[part]] = 1
         lately[user, history.items[part]] = recency[part]
     n_users = taken.sum(axis=0)
     enough = n_users >= min_users
+    n_items = taken[:, enough].sum(axis=1, keepdims=True)
+    lately /= 2 ** (np.floor(np.log2(np.maximum(n_items, 1))) * user_power)
     with np.errstate(divide="ignore", invalid="ignore"):
         below = np.outer(n_users ** (1 - popularity_power), n_users**popularity_power) + shrink
         sims = (taken.T @ lately) / below
     sims[~enough], sims[:, ~enough] = 0, 0
     np.fill_diagonal(sims, 0)
-    order = np.argsort(-sims, axis=1, kind="stable")[:, :n_neighbours]
+    order = np.argsort(-sims, axis=1, kind="stable")
     best = np.take_along_axis(sims, order, axis=1)
-    return np.where(best > 0, order, -1), best
+    items = np.where(best > 0, order, -1)
+    return items[:, :n_kept], best[:, :n_kept], best[:, n_kept]
 
 
 @pytest.mark.parametrize("block_pairs", [1, 40, 10**6])
@@ -58,22 +65,23 @@ def test_neighbours_equal_brute_force_whatever_the_blocks(monkeypatch, block_pai
     monkeypatch.setattr(cooccurrence, "MAX_BLOCK_PAIRS", block_pairs)
     history = random_history()
     assert np.bincount(history.items, minlength=N_ITEMS).min() == 3  # min_users has work to do
-    items, sims = nearest_items(history, N_ITEMS, **SETTINGS)
-    expected_items, expected_sims = brute_force(history, **SETTINGS)
+    items, sims, beyond = found(history, n_kept=5, **SETTINGS)
+    expected_items, expected_sims, expected_beyond = brute_force(history, n_kept=5, **SETTINGS)
     assert items.dtype == np.int32
     assert sims.dtype == np.float32
     np.testing.assert_allclose(sims, expected_sims, rtol=1e-5)
     np.testing.assert_array_equal(items, expected_items)
+    np.testing.assert_allclose(beyond, expected_beyond, rtol=1e-5)
 
 
 def test_half_the_power_is_the_shrunk_cosine():
     history = random_history(1)
     settings = SETTINGS | {
         "popularity_power": 0.5,
-        "half_life_days": 1e9,
-        "n_neighbours": N_ITEMS - 1,
+        "user_power": 0.0,
+        "half_life_days": np.inf,
     }
-    items, sims = nearest_items(history, N_ITEMS, **settings)
+    items, sims, _ = found(history, n_kept=N_ITEMS - 1, **settings)
     of = {
         (i, int(j)): s
         for i in range(N_ITEMS)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endcap.evaluation.pointwise.ratings import PredictsRatings, ratings_of
-from endcap.models.biased_mean import BiasedMean, BiasedMeanConfig
+from endcap.models.biased_mean import NO_BIAS, BiasedMean, BiasedMeanConfig, best_shrinkage
 from endcap.models.biased_mf import BiasedMF, BiasedMFConfig
 from endcap.models.rating_als import RatingALS, RatingALSConfig
 from endcap.models.ridge import solve_ridge, sparse_rows
@@ -84,6 +84,35 @@ def test_biases_by_hand():
     assert model.user_bias_ == pytest.approx([(1.5 - 4 / 3) / 3, -0.5 / 2])
     found = model.predict(np.array([0, 1], dtype=np.int32), np.array([1, 0], dtype=np.int32))
     assert found == pytest.approx([3 - 2 / 3 + (1.5 - 4 / 3) / 3, 3 + 0.5 - 0.25])
+
+
+def test_shrinkage_is_the_share_of_noise_over_that_of_groups():
+    groups = np.repeat(np.arange(3000), 8).astype(np.int32)
+    draw = rng(3)
+    values = draw.normal(0, 0.5, 3000)[groups] + draw.normal(0, 1.0, len(groups))
+    assert best_shrinkage(groups, values) == pytest.approx(1.0 / 0.25, rel=0.1)
+
+
+def test_shrinkage_by_hand():
+    groups = np.array([0, 0, 1, 1], dtype=np.int32)
+    values = np.array([4.0, 2.0, -1.0, -3.0])
+    # Means 3 and -2, within 2 + 2 over 2 = 2; among (25 - 2) / (4 - 8 / 4) = 11.5.
+    assert best_shrinkage(groups, values) == pytest.approx(2 / 11.5)
+
+
+@pytest.mark.parametrize(
+    ("groups", "values"),
+    [([0, 1, 2], [1.0, 5.0, 3.0]), ([0, 0], [1.0, 5.0]), ([0, 0, 1, 1], [1.0, 5.0, 5.0, 1.0])],
+)
+def test_where_groups_cannot_be_told_apart_there_is_no_bias(groups, values):
+    assert best_shrinkage(np.array(groups, dtype=np.int32), np.array(values)) == NO_BIAS
+
+
+def test_the_shrinkage_that_the_ratings_call_for_beats_the_textbooks():
+    train, test = halves(planted(per_user=6))
+    textbook = BiasedMeanConfig(shrink_users=10, shrink_items=25)
+    found = rmse(BiasedMean().fit(train, rng=rng()), test)
+    assert found < rmse(BiasedMean(textbook).fit(train, rng=rng()), test)
 
 
 def test_factors_find_what_biases_cannot():

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from endcap.features.history import history_of
-from endcap.models.session_knn import (
-    SessionKNN,
+from endcap.models.session_index import (
     SessionKNNConfig,
     build_index,
-    current_places,
     nearest_sessions,
     score_session,
 )
+from endcap.models.session_knn import SessionKNN, current_places
 from endcap.schema.protocols import Reason
 from endcap.schema.types import SECOND_US
 from endcap.testing.models import START_US, dataset

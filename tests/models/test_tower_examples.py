@@ -1,9 +1,11 @@
 import numpy as np
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from endcap.features.history import build_history, tower_weights
-from endcap.models.tower_examples import WINDOW, build_baskets
+from endcap.models.tower_examples import WINDOW, build_baskets, has_baskets
+from endcap.models.tower_network import places_of
 from endcap.testing.models import dataset
 
 N_USERS, N_ITEMS = 3, 5
@@ -110,3 +112,35 @@ def test_no_interactions_no_baskets():
     baskets = build_baskets(shop([]).interactions, repeat_weight=1.0)
     assert len(baskets) == 0
     assert baskets.target_weight(N_ITEMS).tolist() == [0.0] * N_ITEMS
+
+
+@given(events, st.integers(1, 6))
+def test_places_are_those_that_are_served(happened, limit):
+    baskets = build_baskets(shop(happened).interactions, repeat_weight=1.0)
+    seeds = baskets.seeds(everything(baskets), max_history=limit, half_life_days=3.0)
+    ends = np.append(seeds.offsets, len(seeds.items))
+    found, columns = seeds.places(), seeds.columns()
+    for row in range(len(baskets)):
+        part = slice(ends[row], ends[row + 1])
+        served = places_of(torch.from_numpy(seeds.weights[part])[None])[0].numpy()
+        np.testing.assert_array_equal(found[part], served)
+        assert columns[part].tolist() == list(range(part.stop - part.start))
+
+
+def test_one_by_one_each_event_is_foreseen_from_those_before_it():
+    data = shop([(0, 3, 1), (0, 1, 1), (0, 2, 1), (1, 0, 5)])
+    baskets = build_baskets(data.interactions, repeat_weight=1.0, one_by_one=True)
+    assert baskets.is_one_by_one
+    seeds = baskets.seeds(everything(baskets), max_history=9, half_life_days=3.0)
+    rows, targets = baskets.contents(everything(baskets))
+    assert (rows.tolist(), targets.tolist()) == ([0, 1], [1, 2]), "in the order of the data"
+    assert (seeds.rows.tolist(), seeds.items.tolist()) == ([0, 1, 1], [3, 3, 1])
+    assert baskets.lengths().tolist() == [1, 2]
+    assert baskets.masses().tolist() == [1.0, 1.0]
+    assert baskets.last_of_each_user().tolist() == [1]
+
+
+def test_baskets_are_two_events_a_moment_or_more():
+    assert has_baskets(shop([(0, 1, 1), (0, 2, 1), (1, 2, 1), (1, 3, 1)]).interactions)
+    assert not has_baskets(shop([(0, 1, 1), (0, 2, 1), (1, 2, 1)]).interactions)
+    assert not has_baskets(shop([]).interactions)

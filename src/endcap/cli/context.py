@@ -15,7 +15,7 @@ from endcap.settings import Settings, load_settings
 TRAINING_PACKAGES = frozenset(
     {
         *("backports", "cryptography", "duckdb", "implicit", "isal", "matplotlib", "onnx"),
-        *("safetensors", "scipy", "sklearn", "torch"),
+        *("lightgbm", "optuna", "safetensors", "scipy", "sklearn", "torch"),
     }
 )
 

@@ -110,6 +110,7 @@ def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, 
             snapshot_id=snapshot.snapshot_id,
             root=settings.var / "models",
             weights=settings.kinds,
+            params=config.params,
         )
     with step("4/5  Write the bundle"):
         bundle_path = export(run, var=settings.var, config=config, asking=settings.evaluation)

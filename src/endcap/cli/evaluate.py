@@ -131,6 +131,8 @@ def _evaluate_lists(
         from endcap.ingest.snapshot import load_dataset, read_user_attributes
         from endcap.training.examples import examples_of
         from endcap.training.judge import Setup, judge, save_evaluation
+        from endcap.training.tracked import log_evaluation
+        from endcap.training.tracking import open_book
     config, weights, asking = settings.training, settings.kinds, settings.evaluation
     data, given = load_dataset(opened.path), _given(lists, opened, settings)
     judged = judge(
@@ -161,6 +163,9 @@ def _evaluate_lists(
             path / "report.html",
             source=Path(source).name or source,
         )
+    book = open_book(config.tracking, var=settings.var, experiment=config.experiment)
+    told = {"snapshot_id": opened.snapshot_id, "on": part}
+    log_evaluation(book, judged.evaluation, path, params=setup.params, **told)
     tables = BRIEF if show.brief else FULL
     if show.as_json:
         emit_json({**judged.evaluation.to_dict(), "path": path})

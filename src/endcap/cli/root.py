@@ -29,6 +29,7 @@ from endcap.cli.learn import BUNDLE_EXAMPLES, TRAIN_EXAMPLES, bundle, train
 from endcap.cli.off_policy import OFF_POLICY_EXAMPLES, off_policy
 from endcap.cli.output import out
 from endcap.cli.privacy import IDENTITIES_EXAMPLES, identities
+from endcap.cli.runs import RUNS_EXAMPLES, runs
 from endcap.cli.shop import (
     DOCTOR_EXAMPLES,
     RECOMMEND_EXAMPLES,
@@ -38,6 +39,7 @@ from endcap.cli.shop import (
     serve,
 )
 from endcap.cli.simulate import simulate
+from endcap.cli.tune import TUNE_EXAMPLES, tune
 from endcap.cli.verdict import COMPARE_EXAMPLES, GATE_EXAMPLES, compare, gate
 from endcap.schema.errors import EndcapError
 from endcap.telemetry import console
@@ -68,6 +70,8 @@ app.command("quarantine", epilog=QUARANTINE_EXAMPLES)(quarantine)
 app.command("explore", epilog=EXPLORE_EXAMPLES)(explore)
 app.command("features", epilog=FEATURES_EXAMPLES)(features)
 app.command("train", epilog=TRAIN_EXAMPLES)(train)
+app.command("tune", epilog=TUNE_EXAMPLES)(tune)
+app.command("runs", epilog=RUNS_EXAMPLES)(runs)
 app.command("evaluate", epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command("compare", epilog=COMPARE_EXAMPLES)(compare)
 app.command("gate", epilog=GATE_EXAMPLES)(gate)

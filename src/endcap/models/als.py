@@ -40,13 +40,19 @@ class ALSConfig(BaseModel):
     iterations: int = Field(15, ge=1, description="How often both sides are solved.")
     reg: float = Field(30.0, gt=0, description="Weight of the squared length of the vectors.")
     alpha: float = Field(
-        5.0, ge=0, description="Confidence is 1 + alpha x recency x log(1 + count)."
+        5.0,
+        ge=0,
+        description="Confidence is 1 + alpha x recency x log(1 + count); what was not taken has 1. "
+        "In the words of iALS the unobserved weight is 1 / alpha, and reg is divided by it too.",
     )
     half_life_days: float = Field(
         30.0, gt=0, description="After how long an item of a history says half as much."
     )
     popularity_half_life_days: float = Field(
         28.0, gt=0, description="Half-life of the popularity that a user without history is shown."
+    )
+    update_iterations: int = Field(
+        3, ge=1, description="How often both sides are solved in an update."
     )
     n_threads: int = Field(0, ge=0, description="Threads of the training; 0 takes all cores.")
 
@@ -79,24 +85,29 @@ class ALS:
 
         Source: Hu, Koren, Volinsky 2008, with the conjugate-gradient solver of Takacs et al. 2011.
         """
-        interactions = data.interactions
-        self.now_us_ = data.end_us
-        self.history_ = history_of(data)
-        counts = decayed_counts(
-            interactions.item_idx,
-            interactions.ts,
-            n_items=data.n_items,
-            half_life_days=self.config.popularity_half_life_days,
-            origin_us=data.end_us,
-            weights=interactions.weight,
-        )
-        self.beneath_ = rank_beneath(counts)
-        confidence = sparse.csr_matrix(
-            (self._confidence(self.history_), self.history_.items, self.history_.indptr),
-            shape=(data.n_users, data.n_items),
-        )
+        confidence = self._look_at(data)
         self._prepare(self._train(confidence, seed=int(rng.integers(2**31))))
         return self
+
+    def update(self, data: Dataset, *, since_us: int, rng: np.random.Generator) -> Self:
+        """Return a model of all the data that starts from these factors; `since_us` is not used.
+
+        Raises:
+            NotFittedError: fit was not called.
+
+        Cost: `update_iterations` of the `iterations` of `fit`.
+        """
+        require_fitted(self, "item_factors_")
+        other = copy(self)
+        confidence = other._look_at(data)
+        n_new = data.n_items - len(self.item_factors_)
+        # As small as the library's own start, and solved for in the first iteration.
+        new = rng.random((n_new, self.item_factors_.shape[1]), dtype=np.float32) * np.float32(0.01)
+        start = np.concatenate([self.item_factors_, new])
+        again = self.config.model_copy(update={"iterations": self.config.update_iterations})
+        seed = int(rng.integers(2**31))
+        other._prepare(trained(confidence, again, seed=seed, start=start))
+        return other
 
     def recommend(
         self, users: UserIdx, k: int, *, exclude_seen: bool = True, allowed: ItemIdx | None = None
@@ -194,6 +205,25 @@ class ALS:
         model._prepare(arrays["item_factors"])
         return model
 
+    def _look_at(self, data: Dataset) -> sparse.csr_matrix:
+        """Remember all that `fit` learns but the factors; return what those are trained on."""
+        interactions = data.interactions
+        self.now_us_ = data.end_us
+        self.history_ = history_of(data)
+        counts = decayed_counts(
+            interactions.item_idx,
+            interactions.ts,
+            n_items=data.n_items,
+            half_life_days=self.config.popularity_half_life_days,
+            origin_us=data.end_us,
+            weights=interactions.weight,
+        )
+        self.beneath_ = rank_beneath(counts)
+        return sparse.csr_matrix(
+            (self._confidence(self.history_), self.history_.items, self.history_.indptr),
+            shape=(data.n_users, data.n_items),
+        )
+
     def _prepare(self, item_factors: NDArray[np.float32]) -> None:
         """Keep the factors, and what follows from them alone."""
         self.item_factors_ = item_factors
@@ -222,17 +252,36 @@ class ALS:
         )
 
     def _train(self, confidence: sparse.csr_matrix, *, seed: int) -> NDArray[np.float32]:
-        # The library's threads split the users; more of them inside BLAS only get in their way,
-        # and it warns about them.
-        with one_blas_thread(), track("als", self.config.iterations) as task:
-            trainer = AlternatingLeastSquares(
-                factors=self.config.embedding_size,
-                regularization=self.config.reg,
-                alpha=1.0,
-                iterations=self.config.iterations,
-                num_threads=self.config.n_threads,
-                random_state=seed,
-            )
-            trainer.fit(confidence, show_progress=False, callback=lambda *_progress: task.advance())
-        factors: NDArray[np.float32] = np.ascontiguousarray(trainer.item_factors, dtype=np.float32)
-        return factors
+        return trained(confidence, self.config, seed=seed)
+
+
+def trained(
+    confidence: sparse.csr_matrix,
+    config: ALSConfig,
+    *,
+    seed: int,
+    start: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Return the item factors that the library trains, shape (n_items, d).
+
+    Args:
+        confidence: of each user in each item, shape (n_users, n_items).
+        config: settings; `iterations` of them are run.
+        seed: of the factors to start from.
+        start: item factors to start from, the same shape; small random ones when None. Changed.
+    """
+    # The library's threads split the users; more of them inside BLAS only get in their way, and it
+    # warns about them.
+    with one_blas_thread(), track("als", config.iterations) as task:
+        trainer = AlternatingLeastSquares(
+            factors=config.embedding_size,
+            regularization=config.reg,
+            alpha=1.0,
+            iterations=config.iterations,
+            num_threads=config.n_threads,
+            random_state=seed,
+        )
+        trainer.item_factors = start
+        trainer.fit(confidence, show_progress=False, callback=lambda *_progress: task.advance())
+    factors: NDArray[np.float32] = np.ascontiguousarray(trainer.item_factors, dtype=np.float32)
+    return factors

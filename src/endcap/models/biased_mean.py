@@ -14,14 +14,20 @@ from endcap.models.state import load_state, require_fitted, save_state
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import ItemIdx, UserIdx
 
+NO_BIAS = 1e9  # ratings at the mean beside which what anybody rated is nothing
+
 
 class BiasedMeanConfig(BaseModel):
-    """Settings of `BiasedMean`; the shrinkage is that of the source."""
+    """Settings of `BiasedMean`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    shrink_users: float = Field(10.0, ge=0, description="Ratings at the mean added to each user.")
-    shrink_items: float = Field(25.0, ge=0, description="Ratings at the mean added to each item.")
+    shrink_users: float | None = Field(
+        None, ge=0, description="Ratings at the mean added to each user; none: as many as pays."
+    )
+    shrink_items: float | None = Field(
+        None, ge=0, description="Ratings at the mean added to each item; none: as many as pays."
+    )
     n_sweeps: int = Field(3, ge=1, description="How often both sides are solved.")
 
 
@@ -31,7 +37,8 @@ class BiasedMean:
     mean_: of all ratings.
     user_bias_, item_bias_: float64, shapes (n_users,) and (n_items,).
 
-    Source: Koren 2010, "Factor in the Neighbors", section 2.1; solved in turn, not once.
+    Source: Koren 2010, "Factor in the Neighbors", section 2.1; solved in turn, not once, with
+    the shrinkage that the ratings themselves call for.
     """
 
     def __init__(self, config: BiasedMeanConfig | None = None) -> None:
@@ -50,19 +57,16 @@ class BiasedMean:
         self.mean_ = float(rows.stars.mean(dtype=np.float64))
         self.user_bias_, self.item_bias_ = np.zeros(data.n_users), np.zeros(data.n_items)
         centred = rows.stars - self.mean_
+        to_users, to_items = self.config.shrink_users, self.config.shrink_items
         for _ in range(self.config.n_sweeps):
-            self.item_bias_ = _shrunk(
-                rows.items,
-                centred - self.user_bias_[rows.users],
-                n=data.n_items,
-                shrink=self.config.shrink_items,
-            )
-            self.user_bias_ = _shrunk(
-                rows.users,
-                centred - self.item_bias_[rows.items],
-                n=data.n_users,
-                shrink=self.config.shrink_users,
-            )
+            left = centred - self.user_bias_[rows.users]
+            if to_items is None:
+                to_items = best_shrinkage(rows.items, left)
+            self.item_bias_ = _shrunk(rows.items, left, n=data.n_items, shrink=to_items)
+            left = centred - self.item_bias_[rows.items]
+            if to_users is None:
+                to_users = best_shrinkage(rows.users, left)
+            self.user_bias_ = _shrunk(rows.users, left, n=data.n_users, shrink=to_users)
         return self
 
     def predict(self, users: UserIdx, items: ItemIdx) -> Stars:
@@ -97,6 +101,32 @@ class BiasedMean:
         model.mean_ = float(arrays["mean"])
         model.user_bias_, model.item_bias_ = arrays["user_bias"], arrays["item_bias"]
         return model
+
+
+def best_shrinkage(groups: NDArray[np.int32], values: NDArray[np.float64]) -> float:
+    """Return how many values at the mean to add to each group for the least error to expect.
+
+    It is the variance within groups over that of the groups' true means, both estimated; where
+    these cannot be told to differ, or no group has two values, it is `NO_BIAS`.
+
+    Args:
+        groups: to which group each value belongs, shape (n,), n >= 1.
+        values: shape (n,).
+
+    Source: Efron, Morris 1975; the variances by the method of moments (Searle, Casella, McCulloch
+    1992, section 3.6).
+    """
+    counts = np.bincount(groups)
+    has_any = counts > 0
+    n_groups, n = int(has_any.sum()), len(values)
+    sums, squares = np.bincount(groups, weights=values), float(values @ values)
+    of_groups = float(np.sum(sums[has_any] ** 2 / counts[has_any]))
+    if n == n_groups or n_groups == 1:
+        return NO_BIAS
+    within = max(squares - of_groups, 0.0) / (n - n_groups)
+    among = of_groups - values.sum() ** 2 / n - (n_groups - 1) * within
+    among /= n - float(np.sum(counts.astype(np.float64) ** 2)) / n
+    return min(within / among, NO_BIAS) if among > 0 else NO_BIAS
 
 
 def _shrunk(

@@ -1,7 +1,8 @@
 """The state of an unfinished training on disk, so that it can go on where it was interrupted.
 
 One file, written beside and then moved into place: whatever kills the process, what lies there is
-whole. Which training it is of is part of it; that of another one is left alone.
+whole. Which training it is of is part of it; that of another one is not taken up, and gone with the
+first state that is saved.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ class Checkpoint:
 
     def clear(self) -> None:
         """Forget the state; nothing there is no error."""
-        (self.folder / STATE).unlink(missing_ok=True)
+        for path in self.folder.glob(f"{STATE}*"):  # also what a killed process left half written
+            path.unlink(missing_ok=True)
 
 
 def training_key(config: str, seed: int, *arrays: NDArray[np.generic]) -> str:

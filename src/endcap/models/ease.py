@@ -1,4 +1,4 @@
-"""What every item says for every other, solved at once; recent items of a history foremost.
+"""What items say for those that come after them, solved at once; recent items foremost.
 
 Item-kNN looks at two items at a time; here all of them explain each other, so that what goes with
 everything says little.
@@ -15,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
-from scipy.linalg import lapack
 
 from endcap.features.history import History, history_of
 from endcap.features.popularity import decayed_counts
 from endcap.features.weights import pair_keys
+from endcap.models.ease_equations import Equations, Sequences, of_sequences, of_sets
+from endcap.models.ease_near import solve_near
+from endcap.models.ease_table import Table, arrays_of, dense, dense_rows, table_of
+from endcap.models.ease_whole import solve_whole
 from endcap.models.histories import entry_rows, known_history
 from endcap.models.ranking import (
     concatenate,
@@ -32,12 +35,9 @@ from endcap.models.ranking import (
 from endcap.models.reasons import drop_reason, popular_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
 from endcap.schema.dataset import Dataset, Interactions
-from endcap.schema.errors import SettingsError
 from endcap.schema.protocols import Reason
 from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx, top_k
-from endcap.telemetry import console
 
-BLOCK_ROWS = 256  # of the table, worked on at a time
 NO_COLUMN = -1
 
 
@@ -47,20 +47,31 @@ class EASEConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reg: float = Field(
-        50.0, gt=0, description="Weight of the squared size of the table: distrust of rare items."
+        120.0, gt=0, description="Weight of the squared size of the table: distrust of rare items."
     )
     tau: float | None = Field(
-        3.0,
+        4.0,
         ge=0.1,
-        description="After how many later items an item of a history says 1/e as much; "
-        "none: all say the same.",
+        le=100,
+        description="After how many later items an item says 1/e as much, in learning and in a "
+        "history; none: order plays no part.",
     )
-    max_items: int = Field(
-        20_000,
-        ge=1,
+    backward: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="What an item says for those before it, in learning, as a share of what it "
+        "says for those after it. Without tau it is not used.",
+    )
+    max_whole: int = Field(
+        8_000,
+        ge=0,
         le=50_000,
-        description="Items in the table, those that most people had; the others are ranked by "
-        "popularity alone. Memory is 4 bytes times the square: 1.6 GB for 20,000.",
+        description="Up to how many items the table is solved whole: 4 bytes times their square, "
+        "twice that with a tau. Above, each item's equation holds its nearest others alone.",
+    )
+    n_near: int = Field(
+        500, ge=1, le=5_000, description="How many others are in an equation of its own."
     )
     popularity_half_life_days: float = Field(
         28.0, gt=0, description="Half-life of the popularity that fills the rest of the list."
@@ -71,8 +82,8 @@ class EASE:
     """Ranks items by what those of a user's history say for them, the latest ones foremost.
 
     table_: float32, shape (n_kept, n_kept); what having item kept_[j] says for item kept_[i] is at
-        [j, i], and 0 on the diagonal.
-    kept_: the items of the table, ascending, shape (n_kept,).
+        [j, i], and 0 on the diagonal. Dense up to `max_whole` items, sparse above.
+    kept_: the items that somebody had, ascending, shape (n_kept,).
     columns_: where each item is in the table, shape (n_items,); -1 for one that is not.
     history_: what each user had.
     places_: how many items of the same user come after each entry of history_, int32.
@@ -83,7 +94,7 @@ class EASE:
     def __init__(self, config: EASEConfig | None = None) -> None:
         self.config = config or EASEConfig()
 
-    table_: NDArray[np.float32]
+    table_: Table
     kept_: ItemIdx
     columns_: NDArray[np.int32]
     history_: History
@@ -97,24 +108,38 @@ class EASE:
         Raises:
             SettingsError: `reg` is so small that the table cannot be solved in float32.
 
-        Cost: n_kept ** 3 multiplications, on all cores; 4 * n_kept ** 2 bytes and about 100 MB.
+        Cost: up to `max_whole` items that of `ease_whole.solve_whole`, above that of
+        `ease_near.solve_near`; the equations before are sparse.
         """
-        interactions = data.interactions
-        history = history_of(data)
-        counts = decayed_counts(
-            interactions.item_idx,
-            interactions.ts,
-            n_items=data.n_items,
-            half_life_days=self.config.popularity_half_life_days,
-            origin_us=data.end_us,
-            weights=interactions.weight,
-        )
-        self.beneath_ = rank_beneath(counts)
-        self._keep(_most_taken(history, data.n_items, self.config.max_items))
-        self._remember(history, places_from_end(history, interactions))
-        taken = self._by_user(history, _interest(history))
-        self.table_ = solve_table(taken, reg=self.config.reg)
+        self._look_at(data)
+        self.table_ = self._solve(self._equations(self.history_, self.places_))
         return self
+
+    def update(self, data: Dataset, *, since_us: int, rng: np.random.Generator) -> Self:
+        """Return the model of all the data; equations that what happened since left alone stand.
+
+        Where items have equations of their own, those are solved anew for which what came since
+        says something, new items among them; the others keep their solution, though what their
+        neighbours say for each other may have changed. A table that is solved whole is solved anew
+        whole, at the cost of `fit`.
+
+        Raises:
+            NotFittedError: fit was not called.
+
+        Cost: twice the equations, and the share of `solve_near` that has changed.
+        """
+        require_fitted(self, "table_")
+        other = type(self)(self.config)
+        other._look_at(data)
+        if not sparse.issparse(self.table_) or other._is_whole():
+            return other.fit(data, rng=rng)
+        past = data.between(None, since_us)
+        before = history_of(past)
+        old = other._equations(before, places_from_end(before, past.interactions))
+        new = other._equations(other.history_, other.places_)
+        changed = np.unique((new.right - old.right).nonzero()[1]).astype(np.int32)
+        other.table_ = other._solve(new, changed) + self._columns_for(other, without=changed)
+        return other
 
     def recommend(
         self, users: UserIdx, k: int, *, exclude_seen: bool = True, allowed: ItemIdx | None = None
@@ -150,7 +175,7 @@ class EASE:
         for start in range(0, len(columns), n_rows):
             block = columns[start : start + n_rows]
             known = np.flatnonzero(block != NO_COLUMN)
-            near = self.table_[block[known]]
+            near = dense_rows(self.table_, block[known])
             scores = np.full((len(block), len(self.columns_)), -np.inf, dtype=np.float32)
             scores[np.ix_(known, self.kept_)] = np.where(near > 0, near, -np.inf)
             parts.append(top_k(scores, k))
@@ -197,7 +222,9 @@ class EASE:
         ]
 
     def save(self, folder: Path) -> None:
-        """Write the table, histories and settings into the folder: 4 * n_kept ** 2 bytes and more.
+        """Write the table, histories and settings into the folder.
+
+        The table takes 4 * n_kept ** 2 bytes, or 8 an entry where it is sparse.
 
         Raises:
             NotFittedError: fit was not called.
@@ -208,7 +235,7 @@ class EASE:
             model=type(self).__name__,
             config=self.config,
             arrays={
-                "table": self.table_,
+                **arrays_of(self.table_),
                 "kept": self.kept_,
                 "places": self.places_,
                 "beneath": self.beneath_,
@@ -223,9 +250,54 @@ class EASE:
         model = cls(config)
         model.beneath_ = arrays["beneath"]
         model._keep(arrays["kept"])
-        model.table_ = arrays["table"]
+        model.table_ = table_of(arrays, n_items=len(model.kept_))
         model._remember(saved_history(arrays), arrays["places"])
         return model
+
+    def _look_at(self, data: Dataset) -> None:
+        """Remember all that `fit` learns but the table."""
+        interactions = data.interactions
+        history = history_of(data)
+        counts = decayed_counts(
+            interactions.item_idx,
+            interactions.ts,
+            n_items=data.n_items,
+            half_life_days=self.config.popularity_half_life_days,
+            origin_us=data.end_us,
+            weights=interactions.weight,
+        )
+        self.beneath_ = rank_beneath(counts)
+        self._keep(np.unique(history.items))
+        self._remember(history, places_from_end(history, interactions))
+
+    def _is_whole(self) -> bool:
+        return len(self.kept_) <= self.config.max_whole
+
+    def _equations(self, history: History, places: NDArray[np.int32]) -> Equations:
+        """Return what is regressed on what, among the kept items."""
+        interest, tau = _interest(history), self.config.tau
+        if tau is None:
+            return of_sets(self._by_user(history, interest))
+        users, columns = entry_rows(history.indptr), self.columns_[history.items]
+        order = np.lexsort((-places, users))
+        order = order[columns[order] != NO_COLUMN]
+        told = Sequences(users[order], columns[order], interest[order])
+        return of_sequences(told, n_items=len(self.kept_), tau=tau, backward=self.config.backward)
+
+    def _solve(self, equations: Equations, items: NDArray[np.int32] | None = None) -> Table:
+        """Return the table; of a sparse one only the columns of some items, if they are given."""
+        if self._is_whole():
+            return solve_whole(equations, reg=self.config.reg)
+        return solve_near(equations, reg=self.config.reg, n_near=self.config.n_near, items=items)
+
+    def _columns_for(self, other: EASE, *, without: NDArray[np.int32]) -> sparse.csr_array:
+        """Return the table by the columns of another model, without some of those."""
+        table = sparse.coo_array(self.table_)
+        rows = other.columns_[self.kept_[table.row]]
+        columns = other.columns_[self.kept_[table.col]]
+        stands = (rows != NO_COLUMN) & (columns != NO_COLUMN) & ~np.isin(columns, without)
+        entries = (table.data[stands], (rows[stands], columns[stands]))
+        return sparse.csr_array(entries, shape=(len(other.kept_), len(other.kept_)))
 
     def _keep(self, kept: ItemIdx) -> None:
         """Remember which items the table is about."""
@@ -252,7 +324,7 @@ class EASE:
 
     def _score(self, asked: History, out: Scores) -> None:
         # Added up entry by entry, so a user scores the same alone and in a batch.
-        scores = self._by_user(asked, asked.counts) @ self.table_
+        scores = dense(self._by_user(asked, asked.counts) @ self.table_)
         np.copyto(scores, self.beneath_[self.kept_], where=scores <= 0)
         out[:] = self.beneath_
         out[:, self.kept_] = scores
@@ -265,7 +337,7 @@ class EASE:
         parts = np.zeros((len(items), len(seeds)))
         known = np.ix_(of_items != NO_COLUMN, of_seeds != NO_COLUMN)
         rows, columns = of_seeds[of_seeds != NO_COLUMN], of_items[of_items != NO_COLUMN]
-        parts[known] = self.table_[np.ix_(rows, columns)].T
+        parts[known] = dense_rows(self.table_, rows)[:, columns].T
         return parts * says
 
 
@@ -293,83 +365,6 @@ def places_from_end(history: History, interactions: Interactions) -> NDArray[np.
     places = np.empty(len(entries), dtype=np.int32)
     places[order] = np.arange(len(entries)) - history.indptr[users]
     return places
-
-
-def solve_table(taken: sparse.csr_array, *, reg: float) -> NDArray[np.float32]:
-    """Return what having one item says for another, float32, shape (n_items, n_items).
-
-    With X the users x items matrix, P = (X'X + reg I)^-1 and
-
-        B = I - P diag(1 / diag(P)),
-
-    the table B, zero on the diagonal, has the smallest |X - XB|^2 + reg |B|^2.
-
-    Args:
-        taken: X, float32, shape (n_users, n_items).
-        reg: see above, > 0.
-
-    Raises:
-        SettingsError: X'X + reg I is not positive definite once rounded to float32.
-
-    Cost: n_items ** 3 multiplications; 4 * n_items ** 2 bytes, in which everything is worked out
-    in place, and 3 KB an item besides.
-    Source: Steck 2019, equation 8.
-    """
-    table = _gram(taken)
-    table[np.diag_indices_from(table)] += np.float32(reg)
-    if not len(table):
-        return table
-    # Of a symmetric matrix LAPACK reads and writes one triangle; by its order of memory, ours is
-    # the upper one.
-    factor, failed = lapack.spotrf(table.T, lower=1, clean=0, overwrite_a=1)
-    if failed:
-        raise SettingsError(
-            f"the items cannot be told apart with a reg of {reg:g}",
-            where="EASEConfig.reg",
-            mend="Choose a larger one",
-        )
-    inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
-    table = np.asarray(inverse.T, dtype=np.float32)
-    _mirror(table)
-    table /= -table.diagonal()
-    np.fill_diagonal(table, 0)
-    return table
-
-
-def _gram(taken: sparse.csr_array) -> NDArray[np.float32]:
-    """Return X'X, a block of rows at a time."""
-    n_items = taken.shape[1]
-    by_item = taken.T.tocsr()
-    gram = np.empty((n_items, n_items), dtype=np.float32)
-    for start in range(0, n_items, BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
-        gram[rows] = (by_item[rows] @ taken).toarray()
-    return gram
-
-
-def _mirror(table: NDArray[np.float32]) -> None:
-    """Write the upper triangle into the lower one, a block of rows at a time."""
-    for start in range(0, len(table), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
-        table[rows, :start] = table[:start, rows].T
-        block = table[rows, rows]
-        block[:] = np.triu(block) + np.triu(block, 1).T
-
-
-def _most_taken(history: History, n_items: int, limit: int) -> ItemIdx:
-    """Return the items that somebody had, ascending; the most popular ones where they are many.
-
-    Popular by how many users had them; of equals the smaller item.
-    """
-    n_takers = np.bincount(history.items, minlength=n_items)
-    kept = np.flatnonzero(n_takers)
-    if len(kept) > limit:
-        console.print(
-            f"  ease: of {len(kept):,} items that somebody had, it learns the {limit:,} that most "
-            "people had; the others are ranked by popularity alone"
-        )
-        kept = np.sort(np.argsort(-n_takers, kind="stable")[:limit])
-    return kept.astype(np.int32)
 
 
 def _interest(history: History) -> NDArray[np.float32]:

@@ -5,14 +5,19 @@ What a history is, and how it is built, is `features/history.py`'s affair.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endcap.features.history import History, Refused, history_of
+from endcap.features.weights import pair_keys
 from endcap.schema.dataset import Dataset, Interactions
-from endcap.schema.types import UserIdx
+from endcap.schema.types import DAY_US, UserIdx
+
+_ARRAYS = ("indptr", "items", "counts", "first_ts", "last_ts")
 
 
 def known_history(data: Dataset, *, n_items: int) -> History:
@@ -53,7 +58,65 @@ def take_users(history: History, users: UserIdx) -> History:
     )
 
 
-def entry_rows(indptr: NDArray[np.int64]) -> NDArray[np.int64]:
+def places_from_end(history: History, interactions: Interactions) -> NDArray[np.int32]:
+    """Return how many other items of the same user come after each entry, shape (nnz,).
+
+    An item stands where its last interaction does. Those at the same time come in the order of
+    the data, which a history alone does not know: keep the places with it. Where one item more is
+    no matter, `features.visits.visits_after` needs the history only.
+
+    Args:
+        history: what was built of the interactions.
+        interactions: more of them do no harm: what is not in the history takes no place.
+
+    Cost: one sort of the entries.
+    """
+    users = entry_rows(history.indptr)
+    rows, entry_of = known_rows(history, interactions)
+    last_row = np.zeros(len(users), dtype=np.int64)
+    np.maximum.at(last_row, entry_of, rows)
+    order = np.lexsort((-last_row, users))  # by user, the latest first
+    places = np.empty(len(users), dtype=np.int32)
+    places[order] = np.arange(len(users)) - history.indptr[users]
+    return places
+
+
+def known_rows(
+    history: History, interactions: Interactions
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which interactions are in a history, ascending, and the entry that each is in."""
+    entries, told = entry_keys(history), pair_keys(interactions)
+    entry_of = np.searchsorted(entries, told)
+    rows = np.flatnonzero(entry_of < len(entries))
+    rows = rows[entries[entry_of[rows]] == told[rows]]
+    return rows, entry_of[rows]
+
+
+def arrays_of_history(history: History, *, prefix: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a history, refusals left out, to be saved under names of their own."""
+    return {prefix + name: getattr(history, name) for name in _ARRAYS}
+
+
+def history_among(arrays: Mapping[str, NDArray[Any]], *, prefix: str) -> History:
+    """Return the history that was saved by `arrays_of_history`."""
+    return History(**{name: arrays[prefix + name] for name in _ARRAYS}, refused=None)
+
+
+def median_idle_days(history: History, *, now_us: int) -> float:
+    """Return how long ago the users of a history were last seen, in days; 0 without any user."""
+    begins = history.indptr[:-1][np.diff(history.indptr) > 0]
+    if len(begins) == 0:
+        return 0.0
+    seen_us = np.maximum.reduceat(history.last_ts, begins)
+    return float(np.median(now_us - seen_us)) / DAY_US
+
+
+def entry_keys(history: History) -> NDArray[np.int64]:
+    """Return one number for each entry, `features.weights.pair_keys`, ascending, shape (nnz,)."""
+    return (entry_rows(history.indptr) << 32) | history.items
+
+
+def entry_rows(indptr: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return the row that each entry belongs to, ascending, shape (nnz,)."""
     return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
 

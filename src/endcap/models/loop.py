@@ -7,10 +7,10 @@ processes train together, each takes a part of every batch; see `share`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
@@ -19,10 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, distributed, nn
 
 from endcap.models.checkpoint import Checkpoint
+from endcap.models.watching import show_epoch
 from endcap.telemetry import console, track
 
 NOTE_EVERY = 20
 """Batches whose mean loss is shown."""
+
+Answer = TypeVar("Answer")
 
 
 class LoopConfig(BaseModel):
@@ -108,7 +111,7 @@ def train_network(
     """
     training = _Training(network, learner, config, seed, device)
     training.join()
-    if checkpoint is not None and (found := checkpoint.load()) is not None:
+    if checkpoint is not None and (found := _of_first(checkpoint.load)) is not None:
         training.restore(*found)
         console.print(f"  {title}: goes on after epoch {training.n_done}")
     rank, _ = share()
@@ -166,7 +169,8 @@ class _Training:
         """Train for one epoch; yield after each batch how many examples it had, and a note."""
         number = self.n_done + 1
         rank, n_processes = share()
-        rng = _stream(self.seed, number)
+        # Each process draws negatives and the like of its own.
+        rng = _stream(self.seed, number, *([rank] if rank else []))
         batches = self.learner.batches(_stream(self.seed, number))
         self.n_epoch_steps = self.n_epoch_steps or len(batches)
         losses: list[float] = []
@@ -195,6 +199,8 @@ class _Training:
         )
         with precision:
             loss = self.learner.loss(part, rng)
+        if len(batch) >= n_processes > 1:  # parts differ in size by one, and count as they are
+            loss = loss * (len(part) * n_processes / len(batch))
         loss.backward()
         total = loss.detach()
         if n_processes > 1:
@@ -226,13 +232,16 @@ class _Training:
         """Ask for the quality of the weights as they would be used, and remember the best."""
         self.network.eval()
         with torch.no_grad(), self._with_mean():
-            quality = self.learner.quality()
+            quality = _of_first(self.learner.quality)
+            is_best = quality is None or quality > max(self.done.qualities, default=-math.inf)
+            if is_best:
+                self.done.best_epoch = number
             if quality is not None:
                 self.done.qualities.append(quality)
-            if quality is None or quality >= max(self.done.qualities):
-                self.done.best_epoch = number
-                if quality is not None:
+                if is_best:
                     self.best = {name: p.detach().clone() for name, p in self.parameters.items()}
+        if quality is not None and share()[0] == 0:
+            show_epoch(number, quality)
 
     @contextmanager
     def _with_mean(self) -> Iterator[None]:
@@ -268,7 +277,9 @@ class _Training:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what `restore` needs."""
-        tensors: dict[str, Tensor] = {f"now/{name}": value for name, value in self.parameters.items()}
+        tensors: dict[str, Tensor] = {
+            f"now/{name}": value for name, value in self.parameters.items()
+        }
         tensors |= {f"mean/{name}": value for name, value in self.mean.items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         for name, value in self.parameters.items():
@@ -309,6 +320,16 @@ def share() -> tuple[int, int]:
     return 0, 1
 
 
+def _of_first(ask: Callable[[], Answer]) -> Answer:
+    """Return what the first process answers, so that all go on alike."""
+    rank, n_processes = share()
+    if n_processes == 1:
+        return ask()
+    said: list[Any] = [ask() if rank == 0 else None]
+    distributed.broadcast_object_list(said, src=0)
+    return cast("Answer", said[0])
+
+
 def _mean_of_processes(
     parameters: dict[str, nn.Parameter], loss: Tensor, n_processes: int
 ) -> Tensor:
@@ -327,8 +348,8 @@ def _mean_of_processes(
     return flat[0]
 
 
-def _stream(seed: int, number: int) -> np.random.Generator:
-    return np.random.default_rng([seed, number])
+def _stream(seed: int, *numbers: int) -> np.random.Generator:
+    return np.random.default_rng([seed, *numbers])
 
 
 @contextmanager

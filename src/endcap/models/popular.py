@@ -68,6 +68,19 @@ class Popular:
         self.history_ = history_of(data)
         return self
 
+    def update(self, data: Dataset, *, since_us: int, rng: np.random.Generator) -> Self:
+        """Return the model after what has happened since: exactly a fit on all of the data.
+
+        What is taken back later changes what was counted before, so that everything is counted
+        again, in one pass and one sort.
+        Neither `since_us` nor `rng` is used.
+
+        Raises:
+            NotFittedError: fit was not called.
+        """
+        require_fitted(self, "counts_")
+        return copy(self).fit(data, rng=rng)
+
     def recommend(
         self, users: UserIdx, k: int, *, exclude_seen: bool = True, allowed: ItemIdx | None = None
     ) -> TopK:

@@ -69,7 +69,7 @@ def create(name: str, params: Mapping[str, Any] | None = None) -> Recommender:
     if not isinstance(config, BaseModel):
         raise SettingsError(f"the model {name!r} has no settings", where=f"training.params.{name}")
     try:
-        return cast("Recommender", type(model)(type(config).model_validate(dict(params))))
+        return cast("Recommender", type(model)(type(config).model_validate(_merged(config, params))))
     except ValidationError as error:
         first = error.errors()[0]
         setting = ".".join(str(part) for part in first["loc"])
@@ -89,3 +89,15 @@ def params(model: Recommender) -> dict[str, Any]:
     """Return the settings of a model as JSON values; empty for one without a pydantic `config`."""
     config = getattr(model, "config", None)
     return config.model_dump(mode="json") if isinstance(config, BaseModel) else {}
+
+
+def _merged(config: BaseModel, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all settings with those that differ; within a group too, what is not named stays."""
+    whole = config.model_dump()
+    for name, value in params.items():
+        group = getattr(config, name, None)
+        if isinstance(group, BaseModel) and isinstance(value, Mapping):
+            whole[name] = _merged(group, value)
+        else:
+            whole[name] = value
+    return whole

@@ -25,13 +25,34 @@ class Seeds:
     """Histories of several examples, one after another.
 
     offsets: int64, shape (n_examples,): where the items of each example begin.
+    rows: int64, shape (n,): which example each item is of.
     items: int32, shape (n,).
     weights: float32, shape (n,), `features.history.tower_weights`, of each example summing to one.
+    last_ts: int64, shape (n,): when the user had the item last.
     """
 
     offsets: NDArray[np.int64]
+    rows: NDArray[np.int64]
     items: ItemIdx
     weights: NDArray[np.float32]
+    last_ts: Timestamps
+
+    def columns(self) -> NDArray[np.int64]:
+        """Return the number of each item within its example, shape (n,)."""
+        return np.arange(len(self.rows)) - self.offsets[self.rows]
+
+    def places(self) -> NDArray[np.float32]:
+        """Return `tower_network.places_of` the weights, shape (n,)."""
+        order = np.lexsort((-self.weights, self.rows))
+        rows, weights = self.rows[order], self.weights[order]
+        is_first = np.ones(len(order), dtype=np.bool_)
+        is_first[1:] = (rows[1:] != rows[:-1]) | (weights[1:] != weights[:-1])
+        starts = np.flatnonzero(is_first)
+        ends = np.append(starts[1:], len(order))[: len(starts)]
+        shared = (starts + ends - 1) / 2 - self.offsets[rows[starts]]
+        places = np.empty(len(order), dtype=np.float32)
+        places[order] = shared[np.cumsum(is_first) - 1]
+        return places
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +66,7 @@ class Baskets:
     start, stop: the events of each basket, shape (n_baskets,).
     user_start: the first event of the basket's user.
     weight_until: float64, shape (n_events + 1,): the sum of the weights of the events before each.
+    is_one_by_one: whether each event is a basket of its own.
     """
 
     item_idx: ItemIdx
@@ -56,6 +78,7 @@ class Baskets:
     stop: NDArray[np.int64]
     user_start: NDArray[np.int64]
     weight_until: NDArray[np.float64]
+    is_one_by_one: bool = False
 
     def __len__(self) -> int:
         return len(self.start)
@@ -68,7 +91,8 @@ class Baskets:
         are searched.
         """
         start = self.start[chosen]
-        places = start[:, np.newaxis] + np.arange(-WINDOW * max_history, 0)
+        longest = int((start - self.user_start[chosen]).max(initial=0))
+        places = start[:, np.newaxis] + np.arange(-min(WINDOW * max_history, longest), 0)
         is_last = places >= self.user_start[chosen][:, np.newaxis]
         places = np.maximum(places, 0)
         is_last &= self.next_same[places] >= start[:, np.newaxis]
@@ -80,8 +104,25 @@ class Baskets:
         total = np.bincount(rows, weights=weights, minlength=len(chosen))
         return Seeds(
             offsets=np.searchsorted(rows, np.arange(len(chosen))),
+            rows=rows,
             items=self.item_idx[events],
             weights=(weights / total[rows]).astype(np.float32),
+            last_ts=self.ts[events],
+        )
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Return how many events each example has before it, shape (n_baskets,)."""
+        return self.start - self.user_start
+
+    def masses(self) -> NDArray[np.float64]:
+        """Return the summed weight of what each example foresees, shape (n_baskets,)."""
+        masses: NDArray[np.float64] = self.weight_until[self.stop] - self.weight_until[self.start]
+        return masses
+
+    def last_of_each_user(self) -> NDArray[np.int64]:
+        """Return the examples that are the last of their user, ascending."""
+        return np.flatnonzero(
+            np.append(self.user_start[1:] != self.user_start[:-1], True)[: len(self)]
         )
 
     def targets(
@@ -108,10 +149,15 @@ class Baskets:
 
     def contents(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], ItemIdx]:
         """Return all items of the chosen baskets: the place in `chosen`, and the item."""
+        rows, events = self.events(chosen)
+        return rows, self.item_idx[events]
+
+    def events(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return all events of the chosen baskets: the place in `chosen`, and that of the event."""
         n_events = (self.stop - self.start)[chosen]
         rows = np.repeat(np.arange(len(chosen)), n_events)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(n_events) - n_events, n_events)
-        return rows, self.item_idx[self.start[chosen][rows] + within]
+        return rows, self.start[chosen][rows] + within
 
     def _weights(
         self, events: NDArray[np.int64], now_us: Timestamps, half_life_days: float
@@ -127,7 +173,9 @@ class Baskets:
         return tower_weights(row, 0, half_life_days)
 
 
-def build_baskets(interactions: Interactions, *, repeat_weight: float) -> Baskets:
+def build_baskets(
+    interactions: Interactions, *, repeat_weight: float, one_by_one: bool = False
+) -> Baskets:
     """Return the baskets of the interactions: the events of one user at one time.
 
     The first basket of a user has no history and is left out as an example, and so is a basket
@@ -136,18 +184,20 @@ def build_baskets(interactions: Interactions, *, repeat_weight: float) -> Basket
     Args:
         interactions: of all users.
         repeat_weight: what an event weighs whose user had had the item before, of its own weight.
+        one_by_one: each event is a basket of its own, after those that the data has before it.
 
     Cost: two sorts of the interactions.
     """
     # Downwards by item within a basket, so that of equally late items the smaller counts as later,
     # as in `UserHistory.latest`.
-    order = np.lexsort((-interactions.item_idx, interactions.ts, interactions.user_idx))
+    within = np.zeros_like(interactions.item_idx) if one_by_one else -interactions.item_idx
+    order = np.lexsort((within, interactions.ts, interactions.user_idx))
     users, items = interactions.user_idx[order], interactions.item_idx[order]
     ts = interactions.ts[order]
     shown = interactions.weights[order]
     is_repeat, sum_so_far, next_same = _occurrences((users.astype(np.int64) << 32) | items, shown)
     new_user = np.diff(users, prepend=-1) != 0
-    start = np.flatnonzero(new_user | (np.diff(ts, prepend=-1) != 0))
+    start = np.flatnonzero(new_user | (np.diff(ts, prepend=-1) != 0) | one_by_one)
     stop = np.append(start[1:], len(ts))[: len(start)]
     user_start = np.flatnonzero(new_user)[np.cumsum(new_user)[start] - 1]
     weights = np.where(is_repeat, repeat_weight, 1.0) * shown
@@ -163,7 +213,19 @@ def build_baskets(interactions: Interactions, *, repeat_weight: float) -> Basket
         stop=stop[is_example],
         user_start=user_start[is_example],
         weight_until=weight_until,
+        is_one_by_one=one_by_one,
     )
+
+
+def has_baskets(interactions: Interactions) -> bool:
+    """Return whether a moment of a user has two events or more, on average.
+
+    Where it has fewer, events of one moment mostly are so by a coarse clock, as dates of reviews.
+    """
+    order = np.lexsort((interactions.ts, interactions.user_idx))
+    users, ts = interactions.user_idx[order], interactions.ts[order]
+    n_moments = np.count_nonzero((users[1:] != users[:-1]) | (ts[1:] != ts[:-1])) + 1
+    return len(order) >= 2 * n_moments
 
 
 def _occurrences(

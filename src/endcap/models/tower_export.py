@@ -17,50 +17,66 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from endcap.models.tower_inputs import SIMILARITY_SHARE
-from endcap.models.tower_network import UserTower
+from endcap.models.tower_network import UserTower, places_of
 
-MIN_TOTAL = 1e-20
 OPSET = 20
 
 
 class ServedUserTower(nn.Module):
-    """Weighted mean of the history, the user's network, and the pull of popularity behind it.
+    """The places of the history, the user's network, and the pull of popularity behind it.
 
     Args:
         network: trained.
         pull: from `tower_inputs.add_popularity`.
+        n_context: numbers of the context that the network sees; 0 for none.
     """
 
     pull: Tensor
 
-    def __init__(self, network: UserTower, *, pull: float) -> None:
+    def __init__(self, network: UserTower, *, pull: float, n_context: int = 0) -> None:
         super().__init__()
         self.network = network
+        self.n_context = n_context
         self.register_buffer("pull", torch.tensor([pull], dtype=torch.float32))
         self.eval()
 
-    def forward(self, history_vectors: Tensor, history_weights: Tensor) -> Tensor:
-        """Return unit vectors, shape (batch, d), for (batch, length, d) and (batch, length)."""
+    def forward(
+        self, history_vectors: Tensor, history_weights: Tensor, user_context: Tensor | None = None
+    ) -> Tensor:
+        """Return unit vectors, shape (batch, d).
+
+        Args:
+            history_vectors: shape (batch, length, d).
+            history_weights: shape (batch, length).
+            user_context: shape (batch, n_context), where the network sees one.
+        """
         similar = history_vectors[:, :, :-2] / SIMILARITY_SHARE
-        total = history_weights.sum(dim=1, keepdim=True).clamp(min=MIN_TOTAL)
-        mean = (similar * (history_weights / total).unsqueeze(2)).sum(dim=1)
-        user = self.network(mean)
+        places = places_of(history_weights)
+        user = self.network(similar, history_weights, places, user_context)
         pull = self.pull.expand(user.shape[0], 1)
         length = torch.sqrt(1 + self.pull**2)
         return torch.cat([user, pull, torch.zeros_like(pull)], dim=1) / length
 
     def vector(
-        self, history_vectors: NDArray[np.float32], history_weights: NDArray[np.float32]
+        self,
+        history_vectors: NDArray[np.float32],
+        history_weights: NDArray[np.float32],
+        user_context: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
-        """Return the vector of one user, shape (d,), for (length, d) and (length,)."""
+        """Return the vector of one user, shape (d,), for (length, d), (length,), (n_context,)."""
         with torch.inference_mode():
             made = self(
-                torch.from_numpy(history_vectors)[None], torch.from_numpy(history_weights)[None]
+                torch.from_numpy(history_vectors)[None],
+                torch.from_numpy(history_weights)[None],
+                _rows(user_context, 1),
             )
         return cast("NDArray[np.float32]", made[0].numpy())
 
     def vectors_without_one(
-        self, history_vectors: NDArray[np.float32], history_weights: NDArray[np.float32]
+        self,
+        history_vectors: NDArray[np.float32],
+        history_weights: NDArray[np.float32],
+        user_context: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Return the vectors of one user without each item of the history in turn.
 
@@ -71,8 +87,12 @@ class ServedUserTower(nn.Module):
         np.fill_diagonal(weights, 0)
         vectors = torch.from_numpy(history_vectors).expand(length, -1, -1)
         with torch.inference_mode():
-            made = self(vectors, torch.from_numpy(weights))
+            made = self(vectors, torch.from_numpy(weights), _rows(user_context, length))
         return cast("NDArray[np.float32]", made.numpy())
+
+
+def _rows(context: NDArray[np.float32] | None, n_rows: int) -> Tensor | None:
+    return None if context is None else torch.from_numpy(context).expand(n_rows, -1)
 
 
 def export_onnx(tower: ServedUserTower, path: Path, *, embedding_size: int) -> None:
@@ -82,13 +102,20 @@ def export_onnx(tower: ServedUserTower, path: Path, *, embedding_size: int) -> N
     """
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
     same = torch.export.Dim.DYNAMIC  # named once; the exporter warns about a second name
-    with _quiet("torch.onnx"):
+    inputs = [torch.zeros(2, 3, embedding_size), torch.zeros(2, 3)]
+    names = ["history_vectors", "history_weights"]
+    shapes: list[dict[int, object]] = [{0: batch, 1: length}, {0: same, 1: same}]
+    if tower.n_context:
+        inputs.append(torch.zeros(2, tower.n_context))
+        names.append("user_context")
+        shapes.append({0: same})
+    with quiet("torch.onnx"):
         program = torch.onnx.export(
             tower,
-            (torch.zeros(2, 3, embedding_size), torch.zeros(2, 3)),
-            input_names=["history_vectors", "history_weights"],
+            tuple(inputs),
+            input_names=names,
             output_names=["user_vector"],
-            dynamic_shapes=({0: batch, 1: length}, {0: same, 1: same}),
+            dynamic_shapes=tuple(shapes),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -99,7 +126,7 @@ def export_onnx(tower: ServedUserTower, path: Path, *, embedding_size: int) -> N
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[None]:
+def quiet(name: str) -> Iterator[None]:
     """Silence a logger's warnings: the exporter regrets libraries that we do not use."""
     logger = logging.getLogger(name)
     level = logger.level

@@ -27,7 +27,9 @@ class TowerInputs:
     """What the item tower sees of each item, and how popular it was when.
 
     ids: int64, shape (n_items,); 0 for items without an embedding of their own.
-    codes: int64, shape (n_items, n_attributes); 0 where unknown.
+    codes: int64, shape (n_items, n_columns); 0 where unknown.
+    columns: int64, shape (n_columns,): which of department, category, brand and price band they
+        are; one that is the same for all items says nothing and is left out.
     known: int64, shape (n_known,): the items from which uniform negatives are drawn.
     log_q: float32, shape (n_items,): log of how much more often than a known item an item is drawn
         as a target.
@@ -35,12 +37,21 @@ class TowerInputs:
 
     ids: NDArray[np.int64]
     codes: NDArray[np.int64]
+    columns: NDArray[np.int64]
     known: NDArray[np.int64]
     log_q: NDArray[np.float32]
 
+    def n_codes(self) -> list[int]:
+        """Return the size of each attribute's table."""
+        return [int(n) + 1 for n in self.codes.max(axis=0, initial=0)]
+
 
 def build_inputs(
-    data: Dataset, config: TwoTowerConfig, *, target_weight: NDArray[np.float64]
+    data: Dataset,
+    config: TwoTowerConfig,
+    *,
+    target_weight: NDArray[np.float64],
+    before: TowerInputs | None = None,
 ) -> TowerInputs:
     """Return the inputs of the item tower, from the data of the fit alone.
 
@@ -48,23 +59,36 @@ def build_inputs(
         data: what is fitted.
         config: of the model.
         target_weight: how often each item is drawn as a target, but for a factor; (n_items,).
+        before: those of an earlier fit: what had an embedding keeps its number, what is new comes
+            after it, and the attributes are the same.
     """
     n_events = np.bincount(data.interactions.item_idx, minlength=data.n_items)
     ids = np.zeros(data.n_items, dtype=np.int64)
-    has_id = n_events >= config.min_events
-    ids[has_id] = np.arange(1, np.count_nonzero(has_id) + 1)
-    attributes = [data.items.department, data.items.category, data.items.brand]
-    columns = [codes.astype(np.int64) + 1 for codes in attributes]
-    columns.append(price_bands(data, n_bands=config.n_price_bands))
+    if before is not None:
+        ids[: len(before.ids)] = before.ids
+    is_new = (n_events >= config.min_events) & (ids == 0)
+    ids[is_new] = ids.max(initial=0) + np.arange(1, np.count_nonzero(is_new) + 1)
+    codes = _attributes(data, config)
+    columns = np.flatnonzero((codes != codes[:1]).any(axis=0))
+    if before is not None:
+        columns = before.columns
     known = np.flatnonzero(n_events)
     share = target_weight * (len(known) / max(target_weight.sum(), 1e-9))
     log_q = np.log(np.maximum(share, np.exp(MIN_LOG_Q))).astype(np.float32)
     return TowerInputs(
         ids=ids,
-        codes=np.stack(columns, axis=1),
+        codes=codes[:, columns],
+        columns=columns.astype(np.int64),
         known=known.astype(np.int64),
         log_q=log_q,
     )
+
+
+def _attributes(data: Dataset, config: TwoTowerConfig) -> NDArray[np.int64]:
+    attributes = [data.items.department, data.items.category, data.items.brand]
+    columns = [codes.astype(np.int64) + 1 for codes in attributes]
+    columns.append(price_bands(data, n_bands=config.n_price_bands))
+    return np.stack(columns, axis=1)
 
 
 def price_bands(data: Dataset, *, n_bands: int) -> NDArray[np.int64]:

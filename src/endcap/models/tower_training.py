@@ -1,11 +1,12 @@
-"""Train the two towers: batches, optimiser, schedule, progress.
+"""What the training loop asks of the two towers: batches, losses, and how good they are.
 
-What an example is, is `tower_examples.py`'s affair, and the networks are `tower_network.py`'s.
+What an example is, is `tower_examples.py`'s affair, the networks are `tower_network.py`'s, and the
+loop is `loop.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,115 +14,198 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from endcap.features.tower_context import tower_contexts
+from endcap.models.softmax import catalogue_cross_entropy
 from endcap.models.tower_config import TwoTowerConfig
-from endcap.models.tower_examples import Baskets
+from endcap.models.tower_examples import Baskets, Seeds
 from endcap.models.tower_inputs import TowerInputs
 from endcap.models.tower_network import ItemTower, UserTower, sampled_softmax
-from endcap.telemetry import track
 
-MAX_GRADIENT = 1.0
-NOTE_EVERY = 20
 ROWS = 8192
+HELD_OUT_ROWS = 256
+MIN_HELD_OUT = 50
+POPULARITY_WEIGHTS = (0.0, 0.25, 0.5, 1.0)
+"""From which the best is taken where something is held out."""
+
+LENGTH_NOISE = 4.0
+"""Batches of about equally long histories are not always of the same ones."""
 
 
-class TowerTrainer:
-    """The two networks on one device, and one optimiser for both."""
+class TowerLearner(nn.Module):
+    """The two networks on one device, and what they are trained on.
+
+    Args:
+        item_tower, user_tower: the networks; they are moved to the device.
+        inputs: of the item tower.
+        baskets: all examples.
+        config: of the model.
+        categories: code of each item's category, for the context.
+        text: unit vectors of the items' texts, float32, shape (n_items, text_size).
+        learnt: numbers of the examples that are learnt from.
+        held_out: numbers of those that are not, and tell how good the networks are.
+        popularity: `tower_inputs.log_popularity`, shape (n_items,).
+        device: cpu or cuda.
+    """
 
     def __init__(
-        self, item_tower: ItemTower, user_tower: UserTower, inputs: TowerInputs, *, device: str
+        self,
+        item_tower: ItemTower,
+        user_tower: UserTower,
+        inputs: TowerInputs,
+        baskets: Baskets,
+        config: TwoTowerConfig,
+        *,
+        categories: NDArray[np.int32],
+        learnt: NDArray[np.int64],
+        held_out: NDArray[np.int64],
+        popularity: NDArray[np.float32],
+        text: NDArray[np.float32] | None = None,
+        device: str = "cpu",
     ) -> None:
+        super().__init__()
         self.item_tower, self.user_tower = item_tower.to(device), user_tower.to(device)
-        self._inputs, self._device = inputs, device
+        self.inputs, self._baskets, self._config, self._device = inputs, baskets, config, device
+        self._categories = categories
+        self._learnt, self._held_out = learnt, held_out
         self._ids, self._codes = self._tensor(inputs.ids), self._tensor(inputs.codes)
+        self._text = None if text is None else self._tensor(text)
+        self._popularity = self._tensor(popularity[inputs.known])
+        chosen = config.popularity_weight
+        self._weights = POPULARITY_WEIGHTS if chosen is None else (chosen,)
         self._log_q = self._tensor(inputs.log_q)
         self._column = np.zeros(len(inputs.ids), dtype=np.int64)
+        self.is_full = len(inputs.known) <= config.max_full_items
+        self._place = np.zeros(len(inputs.ids), dtype=np.int64)  # of an item in the table
+        self._place[inputs.known] = np.arange(1, len(inputs.known) + 1)
 
-    def train(
-        self, baskets: Baskets, config: TwoTowerConfig, *, rng: np.random.Generator
-    ) -> list[float]:
-        """Train both towers for the configured number of steps; return the loss of each step."""
-        n_batch = min(config.batch_size, len(baskets))
-        n_steps = min(round(config.epochs * len(baskets) / max(n_batch, 1)), config.max_steps)
-        if n_steps == 0:
-            return []
-        parameters = [*self.item_tower.parameters(), *self.user_tower.parameters()]
-        optimiser = torch.optim.AdamW(
-            parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, config.learning_rate, total_steps=n_steps + 1, pct_start=0.1
-        )
-        self.item_tower.train()
-        self.user_tower.train()
-        losses: list[float] = []
-        with track("two_tower", n_steps * n_batch, unit="baskets") as task:
-            for chosen in _batches(len(baskets), n_batch, n_steps, rng):
-                loss = self._loss(baskets, chosen, config, rng=rng)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
-                optimiser.step()
-                schedule.step()
-                losses.append(float(loss.detach()))
-                task.advance(n_batch, note=f"loss {np.mean(losses[-NOTE_EVERY:]):.3f}")
-        return losses
+    def batches(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
+        """Return the batches of one epoch: examples drawn at random, each at most once.
+
+        Where histories are padded, those of a batch are of about the same length.
+        """
+        n_batch = self._config.batch_size
+        kept = self._learnt
+        # A basket is one example whatever is in it; of single events, heavy ones come more often.
+        if len(kept) and self._baskets.is_one_by_one:
+            masses = self._baskets.masses()[kept]
+            kept = kept[rng.random(len(kept)) * masses.max() < masses]
+        kept = rng.permutation(kept)[: self.n_epoch_steps * n_batch]
+        if self.user_tower.n_means:
+            noise = rng.random(len(kept)) * LENGTH_NOISE
+            kept = kept[np.argsort(self._baskets.lengths()[kept] + noise, kind="stable")]
+        parts = [kept[start : start + n_batch] for start in range(0, len(kept), n_batch)]
+        return [parts[number] for number in rng.permutation(len(parts))]
+
+    @property
+    def n_epoch_steps(self) -> int:
+        """Batches of an epoch at most."""
+        config = self._config
+        most = max(config.max_steps // max(config.n_epochs, 1), 1)
+        return min(-(-len(self._learnt) // config.batch_size), most)
+
+    def loss(self, batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        """Return the mean loss of telling what is in the baskets from all else."""
+        seeds = self._seeds(batch)
+        n_targets = 1 if self._baskets.is_one_by_one else self._config.n_targets
+        targets = self._baskets.targets(batch, n_targets, rng=rng)
+        if self.is_full:
+            return self._full_loss(batch, seeds, targets)
+        return self._sampled_loss(batch, seeds, targets, rng)
+
+    def quality(self) -> float | None:
+        """Return how well the networks foresee what was held out, as they would be served."""
+        return max(self.qualities().values(), default=None)
+
+    def qualities(self) -> dict[float, float]:
+        """Return the quality by the weight of the popularity; empty where nothing was held out.
+
+        That is the mean of 1 / log2(1 + rank) of the items in the held-out baskets, by their
+        weights as targets, in [0, 1]. The rank of a new item is among all known items but those of
+        the history, that of another one among all known items.
+        """
+        table = self._table()
+        parts = [
+            self._gains(self._held_out[start : start + HELD_OUT_ROWS], table)
+            for start in range(0, len(self._held_out), HELD_OUT_ROWS)
+        ]
+        nothing = np.zeros(len(self._weights)), 0.0
+        gains, total = (sum(told) for told in zip(nothing, *parts, strict=True))
+        if not total:
+            return {}
+        return dict(zip(self._weights, (gains / total).tolist(), strict=True))
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Return the unit vectors of all items, float32, shape (n_items, d)."""
         self.item_tower.eval()
         with torch.inference_mode():
-            parts = [
-                self.item_tower(self._ids[start : start + ROWS], self._codes[start : start + ROWS])
-                for start in range(0, len(self._ids), ROWS)
-            ]
-        vectors: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+            items = torch.arange(len(self._ids), device=self._device)
+            parts = [self._vectors(part) for part in items.split(ROWS)]
+        vectors: NDArray[np.float32] = torch.cat(parts).float().cpu().numpy()
         return vectors
 
-    def _loss(
-        self,
-        baskets: Baskets,
-        chosen: NDArray[np.int64],
-        config: TwoTowerConfig,
-        *,
-        rng: np.random.Generator,
+    def _gains(
+        self, batch: NDArray[np.int64], table: Tensor
+    ) -> tuple[NDArray[np.float64], float]:
+        """Return the sum of the weighted gains, shape (n_weights,), and that of the weights."""
+        seeds, (rows, events) = self._seeds(batch), self._baskets.events(batch)
+        users = self._tensor(rows)
+        own = self._tensor(self._place[self._baskets.item_idx[events]] - 1)
+        is_repeat = self._tensor(self._baskets.is_repeat[events])
+        had = self._tensor(seeds.rows), self._tensor(self._place[seeds.items] - 1)
+        mass = np.diff(self._baskets.weight_until)[events]
+        logits = self._queries(batch, seeds, table, self._place) @ table[1:].T
+        logits /= self._config.temperature
+        sums = []
+        for weight in self._weights:
+            told = logits + weight * self._popularity
+            scores = told[users, own][:, None]
+            above = (told[users] > scores).sum(dim=1)
+            told[had] = -torch.inf
+            of_new = (told[users] > scores).sum(dim=1)
+            gains = 1 / torch.log2(2.0 + torch.where(is_repeat, above, of_new))
+            sums.append(float(gains.double().cpu().numpy() @ mass))
+        return np.array(sums), float(mass.sum())
+
+    def _full_loss(
+        self, batch: NDArray[np.int64], seeds: Seeds, targets: NDArray[np.int32]
     ) -> Tensor:
-        inputs = self._inputs
-        seeds = baskets.seeds(
-            chosen, max_history=config.max_history, half_life_days=config.half_life_days
-        )
-        targets = baskets.targets(chosen, config.n_targets, rng=rng).ravel()
-        uniform = rng.choice(inputs.known, config.n_negatives)
-        candidates = np.concatenate([targets, uniform])
-        items, places = np.unique(np.concatenate([seeds.items, candidates]), return_inverse=True)
-        chosen_items = self._tensor(items)
-        vectors = self.item_tower(self._ids[chosen_items], self._codes[chosen_items])
-        seed_places = self._tensor(places[: len(seeds.items)])
-        mean = nn.functional.embedding_bag(
-            seed_places,
-            vectors,
-            self._tensor(seeds.offsets),
-            mode="sum",
-            per_sample_weights=self._tensor(seeds.weights),
-        )
-        # Not by indexing: its gradient is summed by several threads in no certain order.
-        candidate_vectors = nn.functional.embedding(
-            self._tensor(places[len(seeds.items) :]), vectors
-        )
-        logits = self.user_tower(mean) @ candidate_vectors.T / config.temperature
-        log_q = self._log_q[self._tensor(candidates)]
-        log_q[len(targets) :] = 0.0
-        return sampled_softmax(
-            logits,
-            log_q,
-            self._tensor(self._own(baskets, chosen, candidates)),
-            n_targets=config.n_targets,
+        table = self._table()
+        queries = self._queries(batch, seeds, table, self._place) / self._config.temperature
+        return catalogue_cross_entropy(
+            queries.repeat_interleave(targets.shape[1], dim=0),
+            table,
+            self._tensor(self._place[targets.ravel()]),
         )
 
-    def _own(
-        self, baskets: Baskets, chosen: NDArray[np.int64], candidates: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
+    def _sampled_loss(
+        self,
+        batch: NDArray[np.int64],
+        seeds: Seeds,
+        targets: NDArray[np.int32],
+        rng: np.random.Generator,
+    ) -> Tensor:
+        uniform = rng.choice(self.inputs.known, self._config.n_negatives)
+        candidates = np.concatenate([targets.ravel(), uniform])
+        items = np.unique(np.concatenate([seeds.items, candidates]))
+        place = self._column  # all zeros between batches
+        place[items] = np.arange(1, len(items) + 1)
+        table = _with_padding(self._vectors(self._tensor(items)))
+        queries = self._queries(batch, seeds, table, place)
+        # Not by indexing: its gradient is summed by several threads in no certain order.
+        vectors = nn.functional.embedding(self._tensor(place[candidates]), table)
+        place[items] = 0
+        log_q = self._log_q[self._tensor(candidates)]
+        log_q[targets.size :] = 0.0
+        return sampled_softmax(
+            queries @ vectors.T / self._config.temperature,
+            log_q,
+            self._tensor(self._own(batch, candidates)),
+            n_targets=targets.shape[1],
+        )
+
+    def _own(self, chosen: NDArray[np.int64], candidates: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which candidates are in the user's own basket, shape (n_chosen, n_candidates)."""
-        rows, items = baskets.contents(chosen)
+        rows, items = self._baskets.contents(chosen)
         distinct, places = np.unique(candidates, return_inverse=True)
         # A lookup table of all items, of which only those of `distinct` are set; column 0 is spare.
         self._column[distinct] = np.arange(1, len(distinct) + 1)
@@ -130,8 +214,77 @@ class TowerTrainer:
         self._column[distinct] = 0
         return is_own[:, places + 1]
 
+    def _seeds(self, batch: NDArray[np.int64]) -> Seeds:
+        config = self._config
+        return self._baskets.seeds(
+            batch, max_history=config.max_history, half_life_days=config.half_life_days
+        )
+
+    def _queries(
+        self, batch: NDArray[np.int64], seeds: Seeds, table: Tensor, place: NDArray[np.int64]
+    ) -> Tensor:
+        """Return the users' vectors; `place` says which row of the table an item has."""
+        context = self._context(batch, seeds) if self._config.context else None
+        rows = self._tensor(place[seeds.items])
+        if not self.user_tower.n_means:
+            mean = nn.functional.embedding_bag(
+                rows,
+                table,
+                self._tensor(seeds.offsets),
+                mode="sum",
+                per_sample_weights=self._tensor(seeds.weights),
+            )
+            alone: Tensor = self.user_tower.of_means(mean.unsqueeze(1), context)
+            return alone
+        cells = self._tensor(seeds.rows), self._tensor(seeds.columns())
+        shape = (len(batch), int(cells[1].max()) + 1)
+        items = rows.new_zeros(shape).index_put(cells, rows)
+        weights, places = (
+            torch.zeros(shape, device=self._device).index_put(cells, self._tensor(told))
+            for told in (seeds.weights, seeds.places())
+        )
+        queries: Tensor = self.user_tower(
+            nn.functional.embedding(items, table), weights, places, context
+        )
+        return queries
+
+    def _context(self, batch: NDArray[np.int64], seeds: Seeds) -> Tensor:
+        now_us = self._baskets.ts[self._baskets.start[batch]]
+        return self._tensor(
+            tower_contexts(
+                seeds.rows, seeds.items, seeds.last_ts, now_us, categories=self._categories
+            )
+        )
+
+    def _table(self) -> Tensor:
+        """Return the vectors of the known items after a row of zeros, (n_known + 1, d)."""
+        return _with_padding(self._vectors(self._tensor(self.inputs.known)))
+
+    def _vectors(self, items: Tensor) -> Tensor:
+        text = None if self._text is None else self._text[items]
+        vectors: Tensor = self.item_tower(self._ids[items], self._codes[items], text)
+        return vectors
+
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+
+def hold_out(
+    baskets: Baskets, config: TwoTowerConfig, *, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return examples that are to be held out: the last ones of some users, ascending.
+
+    None where they would be too few to tell anything.
+    """
+    last = baskets.last_of_each_user()
+    n = min(round(config.held_out_share * len(last)), config.max_held_out)
+    if n < MIN_HELD_OUT:
+        return last[:0]
+    return np.sort(rng.choice(last, n, replace=False))
+
+
+def _with_padding(vectors: Tensor) -> Tensor:
+    return nn.functional.pad(vectors, (0, 0, 1, 0))
 
 
 @contextmanager
@@ -158,15 +311,3 @@ def pick_device(wish: str) -> str:
     if wish != "auto":
         return wish
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _batches(
-    n_examples: int, n_batch: int, n_steps: int, rng: np.random.Generator
-) -> Iterator[NDArray[np.int64]]:
-    """Yield batches of examples, each example once before any comes again."""
-    order = np.empty(0, dtype=np.int64)
-    for _ in range(n_steps):
-        while len(order) < n_batch:
-            order = np.concatenate([order, rng.permutation(n_examples)])
-        yield order[:n_batch]
-        order = order[n_batch:]

@@ -20,22 +20,32 @@ from endcap.features.history import (
     tower_weights,
     without_refused,
 )
+from endcap.features.tower_context import N_CONTEXT, tower_context
 from endcap.models.histories import known_history, take_users
+from endcap.models.loop import Trained
 from endcap.models.ranking import rank_beneath
 from endcap.models.reasons import drop_reason, popular_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
 from endcap.models.tower_config import TwoTowerConfig
-from endcap.models.tower_examples import build_baskets
+from endcap.models.tower_examples import build_baskets, has_baskets
 from endcap.models.tower_export import ServedUserTower, export_onnx
-from endcap.models.tower_inputs import add_popularity, build_inputs, log_popularity
-from endcap.models.tower_network import ItemTower, UserTower
-from endcap.models.tower_training import TowerTrainer, pick_device, torch_seed, torch_threads
+from endcap.models.tower_fitting import (
+    FittedTowers,
+    TowerData,
+    fit_towers,
+    saved_towers,
+    towers_state,
+    update_towers,
+)
+from endcap.models.tower_inputs import add_popularity, log_popularity
+from endcap.models.tower_training import torch_seed, torch_threads
 from endcap.models.vectors import VectorRanking, nearest
 from endcap.schema.dataset import Dataset
+from endcap.schema.errors import DataError
 from endcap.schema.protocols import Reason
 from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
 
-WEIGHTS = "user_tower.safetensors"
+NETWORKS = "towers.safetensors"
 
 
 class TwoTower:
@@ -45,60 +55,137 @@ class TwoTower:
     so that one inner product gives similarity and popularity in the wanted proportion; see
     `tower_inputs.add_popularity`.
 
-    item_vectors_: float32, shape (n_items, d), of length one.
+    config: the settings; once fitted, those that the data asked for where nothing was set.
+    item_vectors_: float32, shape (n_items, d), of length one; less for an item of which nothing
+        is known.
     user_tower_: the user's network with its popularity, ready to be exported.
+    towers_: both networks as they were trained.
+    trained_: how the training went.
     history_: what each user had.
+    categories_: code of each item's category, int32, shape (n_items,).
     now_us_: the end of the data, from which ages are counted.
     beneath_: the order of all items by popularity, as scores below 0.
-    losses_: the training loss of each step.
     ranking_: what follows from the vectors.
     """
 
     def __init__(self, config: TwoTowerConfig | None = None) -> None:
-        self.config = config or TwoTowerConfig()
+        self.config = self._wish = config or TwoTowerConfig()
+        self._text: NDArray[np.float32] | None = None
+        self._training: Path | None = None
 
     item_vectors_: NDArray[np.float32]
     user_tower_: ServedUserTower
+    towers_: FittedTowers
+    trained_: Trained
     history_: History
+    categories_: NDArray[np.int32]
     now_us_: int
     beneath_: Scores
-    losses_: NDArray[np.float32]
     ranking_: VectorRanking
+
+    def with_text(self, vectors: NDArray[np.float32] | None) -> Self:
+        """Return the model, whose `fit` and `update` will know the items' texts as well.
+
+        Args:
+            vectors: float32, shape (n_items, any), of the items of the data to come; scaled to
+                length one here, zeros where an item has no text. None forgets them.
+        """
+        if vectors is not None:
+            length = np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
+        self._text = vectors
+        return self
+
+    def keep_training_in(self, folder: Path | None) -> Self:
+        """Return the model, whose `fit` keeps its state in the folder and goes on from there."""
+        self._training = folder
+        return self
 
     def fit(self, data: Dataset, *, rng: np.random.Generator) -> Self:
         """Train both towers on every basket with what its user had had strictly before it.
 
+        Where baskets are rare, each event is foreseen from all that the data has before it.
+
+        Raises:
+            DataError: there are texts of another number of items.
+
+        Cost: per epoch, a product of each example with all items, or with the sampled ones;
+            minutes for a million events, see `docs/guide/measured.md`.
         Source: Yi et al. 2019, Yang et al. 2020; the user as a mean of items as in Covington 2016.
         """
-        self.now_us_ = data.end_us
-        self.history_ = history_of(data)
+        seed = int(rng.integers(2**31))
         wanted = without_refused(data)
-        baskets = build_baskets(wanted.interactions, repeat_weight=self.config.repeat_weight)
-        target_weight = baskets.target_weight(data.n_items)
-        inputs = build_inputs(wanted, self.config, target_weight=target_weight)
-        with torch_threads(self.config.n_threads), torch_seed(int(rng.integers(2**31))):
-            size, hidden = self.config.embedding_size - 2, self.config.hidden
-            items = ItemTower(
-                n_ids=int(inputs.ids.max(initial=0)),
-                n_codes=[int(n) + 1 for n in inputs.codes.max(axis=0, initial=0)],
-                embedding_size=size,
-            )
-            users = UserTower(embedding_size=size, hidden=hidden, dropout=self.config.dropout)
-            trainer = TowerTrainer(items, users, inputs, device=pick_device(self.config.device))
-            losses = trainer.train(baskets, self.config, rng=rng)
-            vectors = trainer.item_vectors()
-        self.losses_ = np.array(losses, dtype=np.float32)
-        popularity = log_popularity(data, half_life_days=self.config.popularity_half_life_days)
+        self.config = self._settings(wanted)
+        with torch_threads(self.config.n_threads), torch_seed(seed):
+            told = self._told(data, wanted)
+            towers = fit_towers(told, self.config, seed=seed, folder=self._training)
+        self._learnt(data, told, towers)
+        return self
+
+    def update(self, data: Dataset, *, since_us: int, rng: np.random.Generator) -> Self:
+        """Return the model trained on with what happened since; this one stays as it was.
+
+        As many older baskets are learnt from again, drawn at random, so that little is forgotten.
+        Popularity is that of the end of the new data.
+
+        Raises:
+            NotFittedError: fit was not called.
+            DataError: the model was fitted with texts, and there are none of these items.
+        """
+        require_fitted(self, "item_vectors_")
+        other, seed = copy(self), int(rng.integers(2**31))
+        with torch_threads(self.config.n_threads), torch_seed(seed):
+            told = self._told(data, without_refused(data))
+            if told.text is None and self.towers_.items.text is not None:
+                raise DataError(
+                    "two_tower was fitted with texts and cannot be updated without",
+                    mend="Call with_text with the vectors of all items first",
+                )
+            towers = update_towers(self.towers_, told, self.config, since_us=since_us, seed=seed)
+        other._learnt(data, told, towers)
+        return other
+
+    def _settings(self, wanted: Dataset) -> TwoTowerConfig:
+        """Return what was wished for, and the rest as the data needs it."""
+        examples = self._wish.examples
+        if examples == "auto":
+            examples = "baskets" if has_baskets(wanted.interactions) else "events"
+        config = self._wish if examples == "baskets" else self._wish.for_events()
+        return config.model_copy(update={"examples": examples})
+
+    def _told(self, data: Dataset, wanted: Dataset) -> TowerData:
+        """Return what there is to learn from."""
+        config = self.config
+        if self._text is not None and len(self._text) != data.n_items:
+            raise DataError(f"{data.n_items} items, but texts of {len(self._text)}")
+        one_by_one = config.examples == "events"
+        return TowerData(
+            wanted=wanted,
+            baskets=build_baskets(
+                wanted.interactions, repeat_weight=config.repeat_weight, one_by_one=one_by_one
+            ),
+            text=self._text,
+            popularity=log_popularity(data, half_life_days=config.popularity_half_life_days),
+        )
+
+    def _learnt(self, data: Dataset, told: TowerData, towers: FittedTowers) -> None:
+        """Keep the trained networks, and what follows from them."""
+        self.history_, self.now_us_ = history_of(data), data.end_us
+        self.categories_ = data.items.category
+        self.towers_, self.trained_ = towers, towers.trained
         self.item_vectors_, pull = add_popularity(
-            vectors,
-            popularity,
-            weight=self.config.popularity_weight,
+            towers.vectors,
+            told.popularity,
+            weight=towers.popularity_weight,
             temperature=self.config.temperature,
         )
-        self.user_tower_ = ServedUserTower(users.cpu(), pull=pull)
-        self.beneath_ = rank_beneath(popularity.astype(np.float64))
+        self.user_tower_ = self._served(towers, pull=pull)
+        self.beneath_ = rank_beneath(told.popularity.astype(np.float64))
         self.ranking_ = VectorRanking(self.item_vectors_, self.beneath_)
-        return self
+
+    def _served(self, towers: FittedTowers, *, pull: float) -> ServedUserTower:
+        n_context = N_CONTEXT if self.config.context else 0
+        return ServedUserTower(towers.users, pull=pull, n_context=n_context)
 
     def recommend(
         self, users: UserIdx, k: int, *, exclude_seen: bool = True, allowed: ItemIdx | None = None
@@ -162,8 +249,9 @@ class TwoTower:
         vectors = self.item_vectors_[latest.items]
         weights = self._weights(latest)
         with torch_threads(1):
-            whole = self.user_tower_.vector(vectors, weights)
-            without = self.user_tower_.vectors_without_one(vectors, weights)
+            context = self._context(latest)
+            whole = self.user_tower_.vector(vectors, weights, context)
+            without = self.user_tower_.vectors_without_one(vectors, weights, context)
         drops = self.item_vectors_[items] @ (whole - without).T
         return [drop_reason(latest.items, of_item) for of_item in drops]
 
@@ -171,15 +259,18 @@ class TwoTower:
         """Write the user's network as ONNX.
 
         Inputs `history_vectors` float32 (batch, length, d), rows of `item_vectors_`, and
-        `history_weights` float32 (batch, length), `features.history.tower_weights`, 0 for padding.
+        `history_weights` float32 (batch, length), `features.history.tower_weights`, 0 for padding;
+        where the settings say so, `user_context` float32 (batch, n_context),
+        `features.tower_context`.
         Output `user_vector` float32 (batch, d), of length one.
         """
         require_fitted(self, "item_vectors_")
         export_onnx(self.user_tower_, path, embedding_size=self.config.embedding_size)
 
     def save(self, folder: Path) -> None:
-        """Write vectors, the user's network, histories and settings into the folder."""
+        """Write vectors, networks, histories and settings into the folder."""
         require_fitted(self, "item_vectors_")
+        tensors, arrays = towers_state(self.towers_)
         save_state(
             folder,
             model=type(self).__name__,
@@ -187,28 +278,28 @@ class TwoTower:
             arrays={
                 "item_vectors": self.item_vectors_,
                 "beneath": self.beneath_,
-                "losses": self.losses_,
+                "categories": self.categories_,
+                "pull": self.user_tower_.pull.numpy(),
+                **arrays,
             },
             numbers={"now_us": self.now_us_},
             history=self.history_,
         )
-        save_file(self.user_tower_.state_dict(), folder / WEIGHTS)
+        save_file(tensors, folder / NETWORKS)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Return the model that `save` wrote; it can recommend, but not be trained further."""
+        """Return the model that `save` wrote; texts, if there were any, it has to be told again."""
         config, arrays, numbers = load_state(folder, model=cls.__name__, config=TwoTowerConfig)
         model = cls(config)
-        model.item_vectors_ = arrays["item_vectors"]
-        model.beneath_, model.losses_ = arrays["beneath"], arrays["losses"]
+        model.item_vectors_, model.beneath_ = arrays["item_vectors"], arrays["beneath"]
+        model.categories_ = arrays["categories"]
         model.ranking_ = VectorRanking(model.item_vectors_, model.beneath_)
         model.now_us_ = numbers["now_us"]
         model.history_ = saved_history(arrays)
-        network = UserTower(
-            embedding_size=config.embedding_size - 2, hidden=config.hidden, dropout=config.dropout
-        )
-        model.user_tower_ = ServedUserTower(network, pull=0.0)
-        model.user_tower_.load_state_dict(load_file(folder / WEIGHTS))
+        model.towers_ = saved_towers(load_file(folder / NETWORKS), arrays, config)
+        model.trained_ = model.towers_.trained
+        model.user_tower_ = model._served(model.towers_, pull=float(arrays["pull"][0]))
         return model
 
     def _embed(self, asked: History) -> NDArray[np.float32]:
@@ -219,9 +310,14 @@ class TwoTower:
             for row in range(asked.n_users):
                 latest = asked.row(row).latest(self.config.max_history)
                 vectors[row] = self.user_tower_.vector(
-                    self.item_vectors_[latest.items], self._weights(latest)
+                    self.item_vectors_[latest.items], self._weights(latest), self._context(latest)
                 )
         return vectors
 
     def _weights(self, latest: UserHistory) -> NDArray[np.float32]:
         return tower_weights(latest, self.now_us_, self.config.half_life_days)
+
+    def _context(self, latest: UserHistory) -> NDArray[np.float32] | None:
+        if not self.config.context:
+            return None
+        return tower_context(latest, self.now_us_, categories=self.categories_)

@@ -83,6 +83,8 @@ class Items:
 
     `*_names[code]` gives the text of a code. Only attributes that were known before any
     interaction belong here: a price learnt from sales is a feature, computed at a point in time.
+    `text` says what each item is in words, as a vector: float32, shape (n_items, d), rows of zeros
+    where there are none; None where nobody has read the words. It is set by `with_text`.
     """
 
     department: NDArray[np.int32]
@@ -91,9 +93,22 @@ class Items:
     department_names: tuple[str, ...] = field(default=())
     category_names: tuple[str, ...] = field(default=())
     brand_names: tuple[str, ...] = field(default=())
+    text: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        if self.text is not None and (self.text.ndim != 2 or len(self.text) != len(self)):
+            raise ValueError(f"{len(self)} items, but text vectors of shape {self.text.shape}")
 
     def __len__(self) -> int:
         return len(self.department)
+
+    def with_text(self, vectors: NDArray[np.float32] | None) -> Items:
+        """Return the same attributes with other text vectors, shape (n_items, d), or without.
+
+        Raises:
+            ValueError: there are vectors of another number of items.
+        """
+        return replace(self, text=vectors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,20 @@ class TrainingConfig(BaseModel):
         "a source that is not named has none.",
     )
 
+    # Where it is written down changes nothing of a result, so it is no part of a setup's name.
+    tracking: str = Field(
+        "local",
+        exclude=True,
+        description="Where runs are tracked: `local` (MLflow's SQLite in var/runs), `off`, or the "
+        "URI of any MLflow server or database.",
+    )
+    experiment: str = Field(
+        "endcap",
+        min_length=1,
+        exclude=True,
+        description="Name of the MLflow experiment under which runs stand.",
+    )
+
     @field_validator("blend_weights")
     @classmethod
     def _name_every_source(cls, weights: dict[str, float]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,13 @@ from endcap.features.sessions import session_ids
 from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, weigh
 from endcap.ingest.lists import GivenLists
 from endcap.models import registry
-from endcap.models.blend import Blend
 from endcap.models.popular import Popular, PopularConfig
 from endcap.schema.dataset import Dataset
-from endcap.schema.errors import SettingsError
+from endcap.schema.errors import DataError, SettingsError
 from endcap.schema.protocols import Recommender, TakesHistory
 from endcap.telemetry import console
+from endcap.training.blend import BLEND, FLOOR, blends
+from endcap.training.blend_config import BlendSettings
 from endcap.training.config import EvaluationConfig, TrainingConfig
 from endcap.training.run import fit_models, model_rng
 
@@ -62,11 +63,11 @@ class Judged:
 
 
 REFERENCE = "popular"
-BLEND = "blend"
 AT_ANY_TIME = (LEAVE_ONE_OUT, RANDOM_ROWS)
 """Protocols under which users end at any time, so that popularity has to be of all time."""
 OF_ALL_TIME_DAYS = 1e6
 DEFAULT = EvaluationConfig()
+BLENDING = BlendSettings()
 
 
 def judge(
@@ -85,7 +86,8 @@ def judge(
     Args:
         data: a whole snapshot.
         names: models to fit; the popularity ranking joins them if it is not among them, and so
-            does the `blend` of those that "Recommended for you" is made of.
+            does their `blend`, learnt on what comes before the question; where it is ranked by
+            trees, also its floor, `blend_rrf`.
         config: length of the windows, list length, seed, kinds that make a target.
         weights: of each kind of interaction.
         on: `test`, the last `test_days` of the data, to report; `validation`, as many days
@@ -107,10 +109,19 @@ def judge(
         f"{split.counts.n_targets:,} targets of {split.counts.n_test_users:,} users"
     )
     others = {name: _saved(lists, split) for name, lists in (given or {}).items()}
-    fits = [
-        {**_models(split, names, config.model_copy(update={"seed": config.seed + n})), **others}
+    before = _before(data, config=config, weights=weights, on=on, asking=asking)
+    fits = _comparable(
+        {
+            **_models(
+                split,
+                names,
+                config.model_copy(update={"seed": config.seed + n}),
+                validation=before,
+            ),
+            **others,
+        }
         for n in range(asking.n_seeds)
-    ]
+    )
     measured = evaluate(
         fits[0],
         split,
@@ -177,7 +188,8 @@ def leaks_of(
         return split_for(whole, config=config, weights=weights, on=on, asking=asking)
 
     def pipeline(whole: Dataset) -> Mapping[str, Ranker]:
-        return _models(cut(whole), names, config)
+        before = _before(whole, config=config, weights=weights, on=on, asking=asking)
+        return _models(cut(whole), names, config, validation=before)
 
     split = cut(data)
     return find_leaks(pipeline, data, split, k=config.k, rng=model_rng(config.seed, "leaks"))
@@ -249,17 +261,46 @@ def load_evaluation(setup: Setup, *, root: Path) -> Evaluation | None:
     return open_kept(root, setup.name).evaluation
 
 
-def _models(split: Split, names: Sequence[str], config: TrainingConfig) -> dict[str, Ranker]:
+def _before(
+    data: Dataset,
+    *,
+    config: TrainingConfig,
+    weights: KindWeights,
+    on: Part,
+    asking: EvaluationConfig,
+) -> Split | None:
+    """Return the validation split that comes before a test; None before a validation."""
+    if on == "validation":
+        return None
+    try:
+        return split_for(data, config=config, on="validation", weights=weights, asking=asking)
+    except DataError:
+        return None  # too short a past: what can be learnt from it is the blend's affair
+
+
+def _models(
+    split: Split, names: Sequence[str], config: TrainingConfig, *, validation: Split | None
+) -> dict[str, Ranker]:
     """Return the models by name, fitted and told whom they will be asked about."""
     fitted, _ = fit_models(
         split.train, _with_reference(names), seed=config.seed, params=config.params
     )
+    blended = blends(fitted, split, config=config, settings=BLENDING, validation=validation)
     if split.protocol in AT_ANY_TIME:
         fitted[REFERENCE] = Popular(PopularConfig(half_life_days=OF_ALL_TIME_DAYS)).fit(
             split.train, rng=model_rng(config.seed, REFERENCE)
         )
     models = {name: _told(name, model, split) for name, model in fitted.items()}
-    return {**models, **_blend(models, config)}
+    return {**models, **blended}
+
+
+def _comparable(fits: Iterable[dict[str, Ranker]]) -> list[dict[str, Ranker]]:
+    """Return the fits without what not all of them have: with one seed trees may not have paid."""
+    every = list(fits)
+    return [
+        {name: model for name, model in fit.items() if all(name in other for other in every)}
+        for fit in every
+    ]
 
 
 def _told(name: str, model: Recommender, split: Split) -> Recommender:
@@ -277,7 +318,7 @@ def _told(name: str, model: Recommender, split: Split) -> Recommender:
 
 def _check_names(given: Mapping[str, GivenLists], names: Sequence[str]) -> None:
     """Refuse lists that would stand in a model's place, above all in that of the reference."""
-    models = {RANDOM, BLEND, *_with_reference(names)}
+    models = {RANDOM, BLEND, FLOOR, *_with_reference(names)}
     if taken := [name for name in given if name in models]:
         raise SettingsError(
             f"lists are called {', '.join(taken)}, as a model is",
@@ -297,12 +338,6 @@ def _saved(given: GivenLists, split: Split) -> Ranker:
     return SavedLists.of(
         given.users, given.items, given.scores, n_users=split.train.n_users, seen=split.seen
     )
-
-
-def _blend(models: Mapping[str, Recommender], config: TrainingConfig) -> dict[str, Blend]:
-    """Return what "Recommended for you" makes of the models, when it has several to fuse."""
-    n_members = sum(config.blend_weights.get(name, 0.0) > 0 for name in models)
-    return {BLEND: Blend(models, config.blend_weights)} if n_members > 1 else {}
 
 
 def _with_reference(names: Sequence[str]) -> list[str]:

@@ -11,9 +11,10 @@ import resource
 import sys
 import time
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from endcap.models import registry
 from endcap.schema.artefacts import commit_hash, publish_folder, read_pointer, scratch_folder
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError
-from endcap.schema.protocols import Persistent, Recommender
+from endcap.schema.protocols import Persistent, Recommender, Resumes
 from endcap.telemetry import console
 
 FORMAT = 2
@@ -41,7 +42,10 @@ class ModelRecord:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A set of models fitted on the same data with the same seed and weights of the kinds."""
+    """A set of models fitted on the same data with the same seed and weights of the kinds.
+
+    updated_from: the run whose models went on learning here; None where all were fitted anew.
+    """
 
     run_id: str
     snapshot_id: str
@@ -52,6 +56,7 @@ class Run:
     commit: str | None
     records: Mapping[str, ModelRecord]
     models: Mapping[str, Recommender] = field(repr=False)
+    updated_from: str | None = None
 
 
 def fit_models(
@@ -60,6 +65,7 @@ def fit_models(
     *,
     seed: int,
     params: Mapping[str, Mapping[str, Any]] | None = None,
+    keep_in: Path | None = None,
 ) -> tuple[dict[str, Recommender], dict[str, ModelRecord]]:
     """Return the models by name, fitted on what may be learnt from, and what each took.
 
@@ -71,19 +77,28 @@ def fit_models(
         names: of the models.
         seed: of all that is random.
         params: settings of each model by name that differ from its defaults.
+        keep_in: a folder for the state of trainings that take long, so that they can go on after
+            an interruption; each has one of its own there.
     """
     models: dict[str, Recommender] = {}
     records: dict[str, ModelRecord] = {}
     for name in names:
         model = registry.create(name, (params or {}).get(name))
-        started_s = time.perf_counter()
-        models[name] = model.fit(data, rng=model_rng(seed, name))
-        fit_s = time.perf_counter() - started_s
-        records[name] = ModelRecord(params=registry.params(model), fit_s=fit_s)
-        console.print(
-            f"  {name:<10} {fit_s:6.1f} s   peak memory {peak_memory_bytes() / 1e9:.1f} GB"
+        if keep_in is not None and isinstance(model, Resumes):
+            model = model.keep_training_in(keep_in / name)
+        models[name], records[name] = timed(
+            name, partial(model.fit, data, rng=model_rng(seed, name))
         )
     return models, records
+
+
+def timed(name: str, learn: Callable[[], Recommender]) -> tuple[Recommender, ModelRecord]:
+    """Return the model that has learnt, and what that took; says so in one line."""
+    started_s = time.perf_counter()
+    model = learn()
+    fit_s = time.perf_counter() - started_s
+    console.print(f"  {name:<10} {fit_s:6.1f} s   peak memory {peak_memory_bytes() / 1e9:.1f} GB")
+    return model, ModelRecord(params=registry.params(model), fit_s=fit_s)
 
 
 def model_rng(seed: int, name: str) -> np.random.Generator:
@@ -106,6 +121,7 @@ def train(
     root: Path,
     weights: KindWeights = DEFAULT_WEIGHTS,
     params: Mapping[str, Mapping[str, Any]] | None = None,
+    keep_in: Path | None = None,
 ) -> tuple[Run, Path]:
     """Fit the models on all of the data, save them under `root`, and return the run and its folder.
 
@@ -119,23 +135,59 @@ def train(
         root: the folder of runs.
         weights: of each kind of interaction; kept with the run.
         params: settings of each model by name that differ from its defaults.
+        keep_in: see `fit_models`; the caller removes it when the run is there.
     """
     prepared = interest(weigh(data, weights))
-    models, records = fit_models(prepared, names, seed=seed, params=params)
-    created = datetime.now(UTC)
-    run = Run(
-        run_id=f"{created:%Y%m%dT%H%M%S}-{snapshot_id[:8]}",
+    models, records = fit_models(prepared, names, seed=seed, params=params, keep_in=keep_in)
+    run = new_run(
+        models,
+        records,
         snapshot_id=snapshot_id,
         trained_until_us=data.end_us,
+        seed=seed,
+        weights=weights,
+    )
+    return save_run(run, root=root)
+
+
+def new_run(
+    models: Mapping[str, Recommender],
+    records: Mapping[str, ModelRecord],
+    *,
+    snapshot_id: str,
+    trained_until_us: int,
+    seed: int,
+    weights: KindWeights,
+    updated_from: str | None = None,
+) -> Run:
+    """Return the run of fitted models, named by the moment and the data."""
+    created = datetime.now(UTC)
+    return Run(
+        run_id=f"{created:%Y%m%dT%H%M%S}-{snapshot_id[:8]}",
+        snapshot_id=snapshot_id,
+        trained_until_us=trained_until_us,
         seed=seed,
         weights=weights,
         created_at=created.isoformat(timespec="seconds"),
         commit=commit_hash(),
         records=records,
         models=models,
+        updated_from=updated_from,
     )
+
+
+def save_run(run: Run, *, root: Path) -> tuple[Run, Path]:
+    """Write the run under `root`, let `root/latest` name it, and return it with its folder.
+
+    Of two runs of one second the later one gets a number behind its name.
+
+    Raises:
+        DataError: a model cannot be saved; nothing is left behind.
+    """
+    names = (run.run_id, *(f"{run.run_id}-{n}" for n in range(2, 100)))
+    run = replace(run, run_id=next(name for name in names if not (root / name).exists()))
     with scratch_folder(root) as folder:
-        for name, model in models.items():
+        for name, model in run.models.items():
             if not isinstance(model, Persistent):
                 raise DataError(f"model {name} cannot be saved", mend="Give it save and load")
             (folder / name).mkdir()
@@ -143,12 +195,11 @@ def train(
         manifest = {
             "format": FORMAT,
             **{key: value for key, value in asdict_shallow(run).items() if key != "models"},
-            "weights": weights.model_dump(mode="json"),
-            "records": {name: asdict(record) for name, record in records.items()},
+            "weights": run.weights.model_dump(mode="json"),
+            "records": {name: asdict(record) for name, record in run.records.items()},
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, default=str))
-        path = publish_folder(folder, root / run.run_id, pointer=root / "latest")
-    return run, path
+        return run, publish_folder(folder, root / run.run_id, pointer=root / "latest")
 
 
 def load_run(root: Path, name: str = "latest") -> Run:
@@ -192,6 +243,7 @@ def load_run(root: Path, name: str = "latest") -> Run:
         commit=manifest["commit"],
         records=records,
         models={key: registry.load(key, folder / key) for key in records},
+        updated_from=manifest.get("updated_from"),
     )
 
 

@@ -1,0 +1,68 @@
+"""Settings of the blend with a learned ranker, apart from it so that training can name them.
+
+Why they are what they are is told in `docs/adr/0016-learned-ranker.md`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RankerConfig(BaseModel):
+    """Settings of the trees that rank the candidates of a blend."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    learning_rate: float = Field(0.05, gt=0, le=1, description="How much each tree counts.")
+    max_rounds: int = Field(600, ge=1, description="Trees at most; cross-validation says how many.")
+    patience: int = Field(40, ge=1, description="Stop after so many trees without a better NDCG.")
+    n_leaves: int = Field(15, ge=2, le=1024, description="Leaves of a tree.")
+    min_leaf: int = Field(50, ge=1, description="Pairs of a user and an item in a leaf at least.")
+    feature_share: float = Field(0.7, gt=0, le=1, description="Share of features a tree may use.")
+    row_share: float = Field(0.8, gt=0, le=1, description="Share of the pairs a tree sees.")
+    l2: float = Field(5.0, ge=0, description="Weight of the squared values of the leaves.")
+    truncation: int = Field(
+        50, ge=1, description="Only pairs with one item among so many first places are compared."
+    )
+    n_folds: int = Field(3, ge=2, le=20, description="Parts of the users, to cross-validate by.")
+    min_users: int = Field(
+        200, ge=2, description="With fewer users who took a candidate there are no trees."
+    )
+    n_threads: int = Field(0, ge=0, description="Threads of the training; 0 takes all cores.")
+
+
+class BlendConfig(BaseModel):
+    """Settings of `RankedBlend`; chosen on the validation items of Amazon Beauty, leave-one-out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    members: tuple[str, ...] = Field(
+        ("item_knn", "als", "two_tower", "repeat"),
+        min_length=1,
+        description="Models whose lists are blended, by name.",
+    )
+    params: dict[str, dict[str, Any]] = Field(
+        {}, description="Settings of the members by name, where the blend fits them itself."
+    )
+    learned: bool = Field(
+        True,
+        description="Rank the candidates by trees where these prove better than the floor, the "
+        "rank fusion with learnt weights; if not, the floor alone.",
+    )
+    depth: int = Field(100, ge=1, le=1000, description="Candidates taken of each member.")
+    n_ranked: int = Field(
+        100, ge=1, le=5000, description="Candidates that the trees rank, the best of the floor."
+    )
+    k: int = Field(10, ge=1, description="Length of the lists whose NDCG is made large.")
+    max_users: int = Field(
+        20_000, ge=1, description="Users to learn from at most; more are drawn from."
+    )
+    validation_days: float | None = Field(
+        None,
+        gt=0,
+        description="The last days of the data are what the blend learns from where it is fitted "
+        "alone; none: the last item of each user.",
+    )
+    ranker: RankerConfig = Field(RankerConfig(), description="Settings of the trees.")

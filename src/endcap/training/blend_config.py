@@ -1,0 +1,19 @@
+"""Settings of the blend as training makes it: section `[training.blend]`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from endcap.models.blend_config import BlendConfig
+
+
+class BlendSettings(BlendConfig):
+    """What `BlendConfig` says, with all trained models for members unless some are named."""
+
+    members: tuple[str, ...] = Field(
+        (), description="Models whose lists are blended; all that are trained and personal: empty."
+    )
+
+    def of(self, members: tuple[str, ...]) -> BlendConfig:
+        """Return the settings of a blend of certain models."""
+        return BlendConfig.model_validate(self.model_dump() | {"members": members})

@@ -1,0 +1,195 @@
+"""One fit of a network in several processes of a Spark cluster, by pyspark's TorchDistributor.
+
+How processes share a training is `models/loop.py`'s affair; here they are started, given the data,
+and the fitted model is fetched from the first of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import warnings
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
+
+import numpy as np
+from pydantic import BaseModel
+from torch import distributed
+
+from endcap.schema.dataset import Dataset, Interactions, Items
+from endcap.schema.errors import StoreError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+DATA, TASK, MODEL = "data.npz", "task.json", "model"
+
+_PYTHON_ERROR = re.compile(r"(?:\[rank\d+\]: ?)?\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
+_WRAPPED = ("RuntimeError: Command", "org.apache", "pyspark.", "torch.distributed.elastic")
+"""How the programs around a process report that it failed."""
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What a model must be, so that it can be made anew elsewhere and come back."""
+
+    @property
+    def config(self) -> BaseModel:
+        """The settings, of which alone it is made."""
+        ...
+
+    def fit(self, data: Dataset, *, rng: np.random.Generator) -> Self:
+        """Train by `models.loop.train_network`."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """See `Persistent`."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """See `Persistent`."""
+        ...
+
+    def keep_training_in(self, folder: Path | None) -> Self:
+        """See `Resumes`."""
+        ...
+
+
+Model = TypeVar("Model", bound=Network)
+
+
+def fit_on_spark(
+    session: SparkSession,
+    model: Model,
+    data: Dataset,
+    *,
+    rng: np.random.Generator,
+    shared: Path,
+    n_processes: int,
+    training: Path | None = None,
+    use_gpu: bool = False,
+) -> Model:
+    """Return the model of those settings, fitted by several processes as if by one.
+
+    Each takes a part of every batch; gradients are averaged, by gloo or on GPUs by NCCL. What is
+    drawn at random while a loss is computed is drawn by each process for itself, so the losses are
+    those of one process but for noise.
+
+    Args:
+        session: whose workers have Python with this package; each has a free core, or GPU, for as
+            many of the processes as it has.
+        model: unfitted; it is left so.
+        data: prepared as for `fit`.
+        rng: each process begins with a copy of it.
+        shared: an existing folder at the same place for every worker; empty again at the end.
+        n_processes: at most as many as the workers have cores together.
+        training: where the state is kept, as of `Resumes.keep_training_in`; a shared place.
+        use_gpu: whether each process has a GPU of its own.
+
+    Raises:
+        StoreError: a process failed; what it said is part of the message.
+
+    Cost: the data once through the shared folder, and all gradients once a batch between the
+    processes: worth it where a batch takes far longer than that.
+    """
+    launch: Any = import_module("pyspark.ml.torch.distributor").TorchDistributor
+    with tempfile.TemporaryDirectory(dir=shared, prefix="fit-") as place:
+        folder = Path(place)
+        folder.chmod(0o755)  # workers may run as somebody else
+        _write_data(data, folder / DATA)
+        task = {
+            "module": type(model).__module__,
+            "name": type(model).__qualname__,
+            "config": model.config.model_dump(mode="json"),
+            "training": None if training is None else str(training.resolve()),
+        }
+        (folder / TASK).write_text(json.dumps(task))
+        (folder / MODEL).mkdir()
+        together = launch(num_processes=n_processes, local_mode=False, use_gpu=use_gpu)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore", FutureWarning
+                )  # of the pandas that it passes through
+                together.run(fit_one_of, str(folder.resolve()), rng, "nccl" if use_gpu else "gloo")
+        except Exception as error:  # pyspark's own, or torchrun's through it
+            raise StoreError(
+                f"the training failed on Spark: {_reason(str(error))}",
+                where=session.sparkContext.master or "",
+            ) from error
+        return type(model).load(folder / MODEL)
+
+
+def fit_one_of(folder: str, rng: np.random.Generator, backend: str) -> int:
+    """Return how many processes took part in the fit that the folder describes; saves the model.
+
+    This runs in each of the processes, which torchrun has told about each other.
+    """
+    place = Path(folder)
+    task = json.loads((place / TASK).read_text())
+    kind: Any = getattr(import_module(task["module"]), task["name"])
+    unfitted = kind()
+    model = kind(type(unfitted.config).model_validate(task["config"]))
+    if task["training"] is not None:
+        model.keep_training_in(Path(task["training"]))
+    distributed.init_process_group(backend)
+    try:
+        n_processes = distributed.get_world_size()
+        model.fit(read_data(place / DATA), rng=rng)
+        if distributed.get_rank() == 0:
+            model.save(place / MODEL)
+        distributed.barrier()
+    finally:
+        distributed.destroy_process_group()
+    return n_processes
+
+
+def _reason(said: str) -> str:
+    """Return the first line in a heap of tracebacks that names an error of Python's, or the end."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if _PYTHON_ERROR.match(line)]
+    inner = [line for line in errors if not line.startswith(_WRAPPED)]
+    return (inner or errors or lines or ["nothing was said"])[0]
+
+
+def _write_data(data: Dataset, path: Path) -> None:
+    """Write the data as one file of plain arrays."""
+    arrays: dict[str, Any] = {"sizes": np.array([data.n_users, data.n_items])}
+    parts = {"interactions": data.interactions, "refusals": data.refusals, "items": data.items}
+    for part, told in parts.items():
+        for column in fields(told) if told is not None else ():
+            if (values := getattr(told, column.name)) is not None:
+                arrays[f"{part}.{column.name}"] = np.asarray(values)
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_data(path: Path) -> Dataset:
+    """Return the data that a fit was given."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+
+    def part(prefix: str) -> dict[str, Any]:
+        return {
+            name.removeprefix(prefix): values
+            for name, values in arrays.items()
+            if name.startswith(prefix)
+        }
+
+    items: dict[str, Any] = {
+        name: tuple(values.tolist()) if name.endswith("_names") else values
+        for name, values in part("items.").items()
+    }
+    refusals = part("refusals.")
+    n_users, n_items = arrays["sizes"].tolist()
+    return Dataset(
+        Interactions(**part("interactions.")),
+        n_users=n_users,
+        n_items=n_items,
+        items=Items(**items),
+        refusals=Interactions(**refusals) if refusals else None,
+    )

@@ -1,0 +1,28 @@
+"""Tells models what the shop says of its items: vectors of the texts of a snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from endcap.ingest.item_texts import read_item_texts
+from endcap.models.text_encoder import TextConfig, text_vectors
+from endcap.schema.dataset import Dataset
+
+
+def with_texts(
+    data: Dataset, snapshot: Path, config: TextConfig | None = None, *, cache: Path | None = None
+) -> Dataset:
+    """Return the data whose items have text vectors, `Items.text`.
+
+    Args:
+        data: of the snapshot.
+        snapshot: its folder.
+        config: how texts become vectors; the defaults when None.
+        cache: a folder that keeps the vectors, so that the next time only new texts are encoded.
+
+    Raises:
+        SettingsError, DownloadError, DataError: as `text_vectors` does.
+    """
+    vectors = text_vectors(read_item_texts(snapshot), config, cache=cache)
+    return replace(data, items=data.items.with_text(vectors))
