@@ -3,6 +3,9 @@
 import pytest
 
 from endcap.models.als import ALS, ALSConfig
+from endcap.models.blend_config import BlendConfig, RankerConfig
+from endcap.models.blend_ranked import RankedBlend
+from endcap.models.content import Content, ContentConfig
 from endcap.models.ease import EASE, EASEConfig
 from endcap.models.item_knn import ItemKNN, ItemKNNConfig
 from endcap.models.loop import LoopConfig
@@ -16,38 +19,45 @@ from endcap.models.trending import Trending
 from endcap.models.two_tower import TwoTower
 from endcap.testing.abilities import ExplainsContract, ScoresItemsContract, TakesHistoryContract
 from endcap.testing.models import PersistentContract, PersonalContract, SimilarItemsContract
+from endcap.testing.updates import UpdatesContract
 
 
 class AbilitiesContract(TakesHistoryContract, ScoresItemsContract, ExplainsContract):
     """What all of our own models can do."""
 
 
-class TestPopular(PersistentContract, AbilitiesContract):
+class TestPopular(PersistentContract, AbilitiesContract, UpdatesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return Popular
 
 
-class TestTrending(PersistentContract, AbilitiesContract):
+class TestTrending(PersistentContract, AbilitiesContract, UpdatesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return Trending
 
 
-class TestRepeat(PersistentContract, AbilitiesContract):
+class TestRepeat(PersistentContract, AbilitiesContract, UpdatesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return Repeat
 
 
-class TestItemKNN(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
+class TestItemKNN(
+    PersonalContract,
+    PersistentContract,
+    SimilarItemsContract,
+    AbilitiesContract,
+    UpdatesContract,
+):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
-        return lambda: ItemKNN(ItemKNNConfig(n_neighbours=15))
+        return lambda: ItemKNN(ItemKNNConfig(n_neighbours=15, pair_half_life_days=60.0))
 
 
 class TestEASE(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
@@ -64,7 +74,7 @@ class TestEASENear(PersonalContract, PersistentContract, SimilarItemsContract, A
         return lambda: EASE(EASEConfig(reg=5.0, max_whole=0, n_near=20))
 
 
-class TestSessionKNN(PersonalContract, PersistentContract, AbilitiesContract):
+class TestSessionKNN(PersonalContract, PersistentContract, AbilitiesContract, UpdatesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
@@ -108,3 +118,35 @@ class TestSequence(PersonalContract, PersistentContract, SimilarItemsContract, A
             loop=LoopConfig(n_epochs=25, learning_rate=0.01, warmup_steps=10, schedule="linear"),
         )
         return lambda: Sequence(config)
+
+
+class TestContent(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        loop = LoopConfig(n_epochs=12, learning_rate=0.02, warmup_steps=5)
+        config = ContentConfig(embedding_size=16, batch_size=64, id_dropout=0.2, loop=loop)
+        return lambda: Content(config)
+
+
+MEMBERS = {
+    "item_knn": {"n_neighbours": 15},
+    "als": {"embedding_size": 8, "reg": 1.0, "n_threads": 1},
+}
+
+
+class TestBlendOfRanks(PersonalContract, PersistentContract, TakesHistoryContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        config = BlendConfig(members=("item_knn", "als"), params=MEMBERS, learned=False)
+        return lambda: RankedBlend(config)
+
+
+class TestBlendByTrees(PersonalContract, PersistentContract, TakesHistoryContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        trees = RankerConfig(min_users=10, min_leaf=5, max_rounds=20, n_threads=1)
+        config = BlendConfig(members=("item_knn", "repeat"), params=MEMBERS, ranker=trees)
+        return lambda: RankedBlend(config)

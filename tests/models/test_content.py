@@ -204,3 +204,20 @@ def test_each_item_is_foreseen_from_those_around_it_nearest_foremost():
     assert seeds.tolist() == [[3, 5, 4, 3], [5, 3, 4, 4]]
     e = np.exp(-1.0)
     np.testing.assert_allclose(says, [[0, 1, 1, 0], [e, 1, 0, 0]], rtol=1e-6)
+
+
+def test_an_epoch_has_at_most_so_many_examples_others_in_each(data):
+    few = CONFIG.model_copy(update={"max_examples": 300})
+    seen = []
+    whole = ContentLearner.loss
+
+    class Watched(ContentLearner):
+        def loss(self, batch, rng):
+            seen.append(batch)
+            return whole(self, batch, rng)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("endcap.models.content.ContentLearner", Watched)
+        Content(few).fit(data, rng=np.random.default_rng(0))
+    assert [len(batch) for batch in seen] == [256, 44] * CONFIG.loop.n_epochs
+    assert len(np.unique(np.concatenate(seen))) > 300

@@ -79,6 +79,7 @@ class BundleParts:
     neighbour_items: NDArray[np.int32] | None = None
     neighbour_sims: NDArray[np.float32] | None = None
     knn_half_life_days: float = 30.0
+    knn_visit_power: float = 0.0  # as bundles of earlier releases were trained
     als_item_factors: NDArray[np.float32] | None = None
     als_reg: float = 0.1
     als_alpha: float = 1.0
@@ -189,6 +190,7 @@ SCALARS = (
     "repeat_frequency_power",
     "trending_half_life_days",
     "knn_half_life_days",
+    "knn_visit_power",
     "als_reg",
     "als_alpha",
     "als_half_life_days",
@@ -197,6 +199,9 @@ SCALARS = (
     "blend_weights",
 )
 """Single values, under `parameters` in the manifest (`clock_shift_us` has its own place there)."""
+
+EARLIER_SCALARS = {"knn_visit_power": 0.0}
+"""What bundles of earlier releases do not say of themselves, and was so in them."""
 
 
 def check_parts(parts: BundleParts) -> None:

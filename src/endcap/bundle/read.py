@@ -19,6 +19,7 @@ from endcap.bundle.format import (
     CATALOGUE,
     DERIVED,
     HISTORIES,
+    EARLIER_SCALARS,
     SCALARS,
     TEXTS,
     USER_TOWER,
@@ -135,7 +136,8 @@ def read_bundle(folder: Path) -> Bundle:
     }
     groups = {name: _group(arrays, name) for name in (*HISTORIES, "unsettled")}
     unsettled = groups.pop("unsettled")
-    parameters = {name: manifest["parameters"][name] for name in SCALARS}
+    told = EARLIER_SCALARS | manifest["parameters"]
+    parameters = {name: told[name] for name in SCALARS}
     texts = {name: _read_texts(folder / f"{name}.json") for name in TEXTS}
     tower = (folder / USER_TOWER).read_bytes() if USER_TOWER in files else None
     values: dict[str, Any] = {

@@ -131,10 +131,14 @@ def _evaluate_lists(
         from endcap.ingest.snapshot import load_dataset, read_user_attributes
         from endcap.training.examples import examples_of
         from endcap.training.judge import Setup, judge, save_evaluation
+        from endcap.training.texts import with_wanted_texts
         from endcap.training.tracked import log_evaluation
         from endcap.training.tracking import open_book
     config, weights, asking = settings.training, settings.kinds, settings.evaluation
-    data, given = load_dataset(opened.path), _given(lists, opened, settings)
+    data = with_wanted_texts(
+        load_dataset(opened.path), names, opened.path, cache=settings.var / "texts"
+    )
+    given = _given(lists, opened, settings)
     judged = judge(
         data,
         names,

@@ -74,6 +74,7 @@ def train(
     _check_together(named, update=update, fresh=fresh, grid=grid, preset=preset)
     with training_libraries():
         from endcap.ingest.snapshot import load_dataset, open_snapshot
+        from endcap.training.texts import with_wanted_texts
     opened = open_snapshot(settings.var / "snapshots", snapshot)
     if grid:
         train_grid(opened, settings, as_json=as_json)
@@ -81,13 +82,11 @@ def train(
     if preset:
         train_preset(named[0], preset, opened, settings, as_json=as_json)
         return
-    training = _Training(
-        opened,
-        load_dataset(opened.path),
-        named or settings.training.models,
-        settings,
-        is_update=update,
+    chosen = named or settings.training.models
+    data = with_wanted_texts(
+        load_dataset(opened.path), chosen, opened.path, cache=settings.var / "texts"
     )
+    training = _Training(opened, data, chosen, settings, is_update=update)
     run, path = training.run(fresh=fresh)
     if as_json:
         emit_json(

@@ -60,14 +60,16 @@ def tune(
     with training_libraries():
         from endcap.ingest.snapshot import load_dataset, open_snapshot
         from endcap.models.search_spaces import space_of
+        from endcap.training.texts import with_wanted_texts
         from endcap.training.tracked import lineage, log_tuning
         from endcap.training.tracking import open_book
         from endcap.training.trial import validation_bench
         from endcap.training.tune import Budget, Search
     space, config = space_of(model), settings.training
     opened = open_snapshot(settings.var / "snapshots", snapshot)
+    data = load_dataset(opened.path)
     bench = validation_bench(
-        load_dataset(opened.path),
+        with_wanted_texts(data, (model,), opened.path, cache=settings.var / "texts"),
         config=config,
         asking=settings.evaluation,
         weights=settings.kinds,

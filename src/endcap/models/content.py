@@ -56,6 +56,9 @@ class ContentConfig(BaseModel):
     )
     input_dropout: float = Field(0.5, ge=0, lt=1, description="Share of the text left out.")
     batch_size: int = Field(1024, ge=1, description="Examples in a batch.")
+    max_examples: int = Field(
+        100_000, ge=1, description="Examples in an epoch; of more, others are drawn in each."
+    )
     n_negatives: int = Field(8192, ge=1, description="Items that each example is told from.")
     update_epochs: int = Field(2, ge=0, description="Epochs over what is new in an update.")
     popularity_half_life_days: float = Field(
@@ -302,6 +305,7 @@ class Content:
             told=told,
             candidates=np.flatnonzero(had),
             batch_size=config.batch_size,
+            max_examples=config.max_examples,
             n_negatives=config.n_negatives,
             reach=config.reach,
             tau=config.tau,

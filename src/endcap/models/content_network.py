@@ -120,14 +120,15 @@ class ContentLearner:
     told: Neighbourhoods
     candidates: NDArray[np.int64]
     batch_size: int
+    max_examples: int
     n_negatives: int
     reach: int
     tau: float
     input_dropout: float
 
     def batches(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
-        """Return all examples once, in random order."""
-        order = rng.permutation(self.told.examples)
+        """Return the examples in random order, at most `max_examples` of them."""
+        order = rng.permutation(self.told.examples)[: self.max_examples]
         cuts = np.arange(self.batch_size, len(order), self.batch_size)
         return np.split(order, cuts) if len(order) else []
 

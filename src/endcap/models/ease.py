@@ -18,12 +18,11 @@ from scipy import sparse
 
 from endcap.features.history import History, history_of
 from endcap.features.popularity import decayed_counts
-from endcap.features.weights import pair_keys
 from endcap.models.ease_equations import Equations, Sequences, of_sequences, of_sets
 from endcap.models.ease_near import solve_near
 from endcap.models.ease_table import Table, arrays_of, dense, dense_rows, table_of
 from endcap.models.ease_whole import solve_whole
-from endcap.models.histories import entry_rows, known_history
+from endcap.models.histories import entry_rows, known_history, places_from_end
 from endcap.models.ranking import (
     concatenate,
     empty_lists,
@@ -339,32 +338,6 @@ class EASE:
         rows, columns = of_seeds[of_seeds != NO_COLUMN], of_items[of_items != NO_COLUMN]
         parts[known] = dense_rows(self.table_, rows)[:, columns].T
         return parts * says
-
-
-def places_from_end(history: History, interactions: Interactions) -> NDArray[np.int32]:
-    """Return how many other items of the same user come after each entry, shape (nnz,).
-
-    An item stands where its last interaction does. Those at the same time come in the order of
-    the data.
-
-    Args:
-        history: what was built of the interactions.
-        interactions: more of them do no harm: what is not in the history takes no place.
-
-    Cost: one sort of the entries.
-    """
-    users = entry_rows(history.indptr)
-    entries = (users << 32) | history.items
-    told = pair_keys(interactions)
-    entry_of = np.searchsorted(entries, told)
-    rows = np.flatnonzero(entry_of < len(entries))
-    rows = rows[entries[entry_of[rows]] == told[rows]]
-    last_row = np.zeros(len(entries), dtype=np.int64)
-    np.maximum.at(last_row, entry_of[rows], rows)
-    order = np.lexsort((-last_row, users))  # by user, the latest first
-    places = np.empty(len(entries), dtype=np.int32)
-    places[order] = np.arange(len(entries)) - history.indptr[users]
-    return places
 
 
 def _interest(history: History) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from endcap.models.cooccurrence import Nearness, Neighbours, Takers, no_neighbou
 from endcap.models.histories import entry_keys, entry_rows
 from endcap.schema.types import DAY_US, NO_ITEM
 
-MAX_SHARE = 0.02
+MAX_SHARE = 0.03
 """Where more of a fit's work is about users who did something since, a fit is the cheaper way."""
 
 ROUNDING = 1e-5
@@ -58,7 +58,7 @@ def update_neighbours(
         n_exact: how many of each row are used.
         nearness: what they were found by.
 
-    Cost: where less than a fiftieth of a fit's work is about users who did something since, for
+    Cost: where less than a thirtieth of a fit's work is about users who did something since, for
     each of them how much that was times how many items they had, a few passes over all neighbours,
     and the rows to work out anew; elsewhere that of a fit, and every row is exact.
     """
@@ -92,20 +92,14 @@ def _with_users(history: History, n_users: int) -> History:
 
 def _changes(old: Takers, new: Takers, before: History, after: History) -> sparse.csr_array:
     """Return which entries of users and items are no longer what they were, as ones."""
-    is_timeless = np.isinf(new.nearness.half_life_days)
-
-    def facts(takers: Takers, history: History) -> tuple[NDArray[np.int64], NDArray[np.void]]:
-        ts = np.zeros_like(history.last_ts) if is_timeless else history.last_ts
-        kinds = [("interest", np.float32), ("ts", np.int64)]
-        entries = np.empty(int(takers.kept.sum()), dtype=kinds)
-        entries["interest"], entries["ts"] = takers.taken.data, ts[takers.kept]
-        return entry_keys(history)[takers.kept], entries
-
-    (keys, told), (new_keys, new_told) = facts(old, before), facts(new, after)
+    keys, new_keys = entry_keys(before)[old.kept], entry_keys(after)[new.kept]
     places = np.searchsorted(keys, new_keys)
-    matched = np.flatnonzero(places < len(keys))
-    matched = matched[keys[places[matched]] == new_keys[matched]]
-    same = matched[told[places[matched]] == new_told[matched]]
+    same = np.flatnonzero(places < len(keys))
+    same = same[keys[places[same]] == new_keys[same]]
+    same = same[old.taken.data[places[same]] == new.taken.data[same]]
+    if np.isfinite(new.nearness.half_life_days):
+        ts, new_ts = before.last_ts[old.kept], after.last_ts[new.kept]
+        same = same[ts[places[same]] == new_ts[same]]
     changed = np.concatenate([np.delete(keys, places[same]), np.delete(new_keys, same)])
     changed = np.unique(changed)
     ones = np.ones(len(changed), dtype=np.float32)
@@ -165,22 +159,34 @@ def _add(
         is_positive = below > 0  # else nobody has the other any longer
         others, more = others[is_positive], gained.data[part][is_positive] / below[is_positive]
         n_listed = int((result.items[row] != NO_ITEM).sum())
-        listed, sims = result.items[row, :n_listed], result.sims[row, :n_listed]
+        listed = result.items[row, :n_listed].copy()
+        before = result.sims[row, :n_listed]
+        place, is_listed = _places(listed, others)
+        total = before.astype(np.float64)
+        total[place[is_listed]] += more[is_listed]
         bound = float(result.beyond[row])
         if bound > 0:
-            is_listed = np.isin(others, listed)
             bound += float(more[~is_listed].max(initial=0.0))
-            others, more = others[is_listed], more[is_listed]
-        items, place = np.unique(np.concatenate([listed, others]), return_inverse=True)
-        before = np.bincount(place[:n_listed], weights=sims, minlength=len(items))
-        total = before.astype(np.float64)
-        total += np.bincount(place[n_listed:], weights=more, minlength=len(items))
         is_rounding = bool((total < ROUNDING * before).any()) or not is_positive.all()
         doubtful[row] = is_rounding or _reaches(bound, total, n_exact)
         if not doubtful[row]:
-            result.put(row, items.astype(np.int32), total)
+            if bound == 0:
+                listed = np.concatenate([listed, others[~is_listed]])
+                total = np.concatenate([total, more[~is_listed]])
+            result.put(row, listed, total)
             result.beyond[row] = max(bound, float(result.beyond[row]))
     return doubtful
+
+
+def _places(
+    listed: NDArray[np.int32], others: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return where each of the others is listed, and whether it is."""
+    order = np.argsort(listed)
+    place = np.searchsorted(listed, others, sorter=order)
+    found = np.append(order, 0)[np.minimum(place, len(listed))]
+    is_listed = np.append(listed, NO_ITEM)[found] == others if len(listed) else place < 0
+    return found, is_listed
 
 
 def _reaches(bound: float, sims: NDArray[np.float64], n_exact: int) -> bool:

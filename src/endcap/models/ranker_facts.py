@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from endcap.features.history import History, history_of
 from endcap.features.popularity import NEVER, decayed_counts, first_seen, last_price
-from endcap.models.ease import places_from_end
-from endcap.models.histories import entry_rows, known_history, take_users
+from endcap.models.histories import entry_rows, known_history, places_from_end, take_users
 from endcap.models.ranker_tables import near_items_of, next_items_of
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import DAY_US, NO_ITEM, SECOND_US, ItemIdx, UserIdx

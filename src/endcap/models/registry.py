@@ -24,6 +24,8 @@ MODELS = {
     "session_knn": ("endcap.models.session_knn", "SessionKNN"),
     "als": ("endcap.models.als", "ALS"),
     "two_tower": ("endcap.models.two_tower", "TwoTower"),
+    "ncf": ("endcap.models.ncf", "NCF"),
+    "content": ("endcap.models.content", "Content"),
     "sequence": ("endcap.models.sequence", "Sequence"),
 }
 NAMES = tuple(MODELS)
@@ -69,7 +71,7 @@ def create(name: str, params: Mapping[str, Any] | None = None) -> Recommender:
     if not isinstance(config, BaseModel):
         raise SettingsError(f"the model {name!r} has no settings", where=f"training.params.{name}")
     try:
-        return cast("Recommender", type(model)(type(config).model_validate(_merged(config, params))))
+        settings = type(config).model_validate(_merged(config, params))
     except ValidationError as error:
         first = error.errors()[0]
         setting = ".".join(str(part) for part in first["loc"])
@@ -78,6 +80,7 @@ def create(name: str, params: Mapping[str, Any] | None = None) -> Recommender:
             where=f"training.params.{name}",
             mend=f"Known: {', '.join(type(config).model_fields)}",
         ) from error
+    return cast("Recommender", type(model)(settings))
 
 
 def load(name: str, folder: Path) -> Recommender:

@@ -58,6 +58,8 @@ SPACES: Mapping[str, Space] = {
         "popularity_power": Real(0.2, 0.9, log=False),
         "pair_half_life_days": DAYS,
         "half_life_days": DAYS,
+        "user_power": Real(0, 1, log=False),
+        "visit_power": Real(0, 2, log=False),
         "min_users": Whole(1, 10),
     },
     "ease": {
@@ -94,11 +96,11 @@ SPACES: Mapping[str, Space] = {
         "n_negatives": Whole(2, 16),
     },
     "content": {
-        "embedding_size": Whole(32, 256),
+        "embedding_size": Whole(64, 256),
         "tau": Real(0.5, 20),
-        "id_dropout": Real(0, 1, log=False),
+        "id_dropout": Real(0.1, 0.9, log=False),
         "input_dropout": Real(0, 0.7, log=False),
-        "loop.learning_rate": Real(1e-4, 1e-2),
+        "loop.learning_rate": Real(5e-4, 1e-2),
     },
     "sequence": {
         "embedding_size": Whole(32, 192),

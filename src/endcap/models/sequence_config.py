@@ -74,7 +74,7 @@ class SequenceConfig(BaseModel):
     )
     device: str = Field("auto", description="auto, cpu or cuda.")
     loop: LoopConfig = LoopConfig(
-        n_epochs=18,
+        n_epochs=24,
         learning_rate=5e-4,
         schedule="linear",
         weight_decay=0.01,

@@ -89,7 +89,7 @@ class TwoTowerConfig(BaseModel):
         "the same moment; auto takes events where moments have fewer than two on average.",
     )
     held_out_share: float = Field(
-        0.05, ge=0, lt=1, description="Share of users whose last basket is not learnt from."
+        0.1, ge=0, lt=1, description="Share of users whose last basket is not learnt from."
     )
     max_held_out: int = Field(2000, ge=0, description="Such users at most.")
     epochs: int = Field(3, ge=0, description="How often each basket is learnt from, at most.")

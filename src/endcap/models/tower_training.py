@@ -69,7 +69,7 @@ class TowerLearner(nn.Module):
         self._learnt, self._held_out = learnt, held_out
         self._ids, self._codes = self._tensor(inputs.ids), self._tensor(inputs.codes)
         self._text = None if text is None else self._tensor(text)
-        self._popularity = self._tensor(popularity[inputs.known])
+        self._popularity = popularity[inputs.known]
         chosen = config.popularity_weight
         self._weights = POPULARITY_WEIGHTS if chosen is None else (chosen,)
         self._log_q = self._tensor(inputs.log_q)
@@ -143,28 +143,25 @@ class TowerLearner(nn.Module):
         vectors: NDArray[np.float32] = torch.cat(parts).float().cpu().numpy()
         return vectors
 
-    def _gains(
-        self, batch: NDArray[np.int64], table: Tensor
-    ) -> tuple[NDArray[np.float64], float]:
+    def _gains(self, batch: NDArray[np.int64], table: Tensor) -> tuple[NDArray[np.float64], float]:
         """Return the sum of the weighted gains, shape (n_weights,), and that of the weights."""
         seeds, (rows, events) = self._seeds(batch), self._baskets.events(batch)
-        users = self._tensor(rows)
-        own = self._tensor(self._place[self._baskets.item_idx[events]] - 1)
-        is_repeat = self._tensor(self._baskets.is_repeat[events])
-        had = self._tensor(seeds.rows), self._tensor(self._place[seeds.items] - 1)
-        mass = np.diff(self._baskets.weight_until)[events]
         logits = self._queries(batch, seeds, table, self._place) @ table[1:].T
-        logits /= self._config.temperature
-        sums = []
-        for weight in self._weights:
-            told = logits + weight * self._popularity
-            scores = told[users, own][:, None]
-            above = (told[users] > scores).sum(dim=1)
-            told[had] = -torch.inf
-            of_new = (told[users] > scores).sum(dim=1)
-            gains = 1 / torch.log2(2.0 + torch.where(is_repeat, above, of_new))
-            sums.append(float(gains.double().cpu().numpy() @ mass))
-        return np.array(sums), float(mass.sum())
+        told = (logits / self._config.temperature).float().cpu().numpy()
+        own = np.split(events, np.flatnonzero(np.diff(rows)) + 1)
+        had = np.split(self._place[seeds.items] - 1, seeds.offsets[1:])
+        mass = np.diff(self._baskets.weight_until)
+        sums = np.zeros(len(self._weights))
+        for of_user, events_of_user, items_had in zip(told, own, had, strict=True):
+            targets = self._place[self._baskets.item_idx[events_of_user]] - 1
+            hidden = np.where(self._baskets.is_repeat[events_of_user, np.newaxis], 0, 1)
+            for number, weight in enumerate(self._weights):
+                scores = of_user + weight * self._popularity
+                wanted = scores[targets, np.newaxis]
+                above = np.count_nonzero(scores > wanted, axis=1)
+                above -= ((scores[items_had] > wanted) * hidden).sum(axis=1)
+                sums[number] += mass[events_of_user] @ (1 / np.log2(2.0 + above))
+        return sums, float(mass[events].sum())
 
     def _full_loss(
         self, batch: NDArray[np.int64], seeds: Seeds, targets: NDArray[np.int32]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from endcap.evaluation.protocols.config import Choices, Part, ProtocolConfig
 from endcap.evaluation.split import TEMPORAL
 from endcap.schema.columns import Kind
+from endcap.training.blend_config import BlendSettings
 
 BLEND_WEIGHTS = {"item_knn": 1.0, "als": 1.0, "two_tower": 1.0}
 """The models whose lists "Recommended for you" fuses, with equal say."""
@@ -43,6 +44,9 @@ class TrainingConfig(BaseModel):
         (),
         description="Kinds of interaction that the evaluation has models foresee; "
         "empty: all whose weight is above 0.",
+    )
+    blend: BlendSettings = Field(
+        BlendSettings(), description="How the evaluation's blend is made and what it learns."
     )
     blend_weights: dict[str, float] = Field(
         dict(BLEND_WEIGHTS),

@@ -25,10 +25,16 @@ from endcap.schema.errors import StoreError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-DATA, TASK, MODEL = "data.npz", "task.json", "model"
+DATA, TASK, MODEL, FAILURE = "data.npz", "task.json", "model", "failure-"
 
 _PYTHON_ERROR = re.compile(r"(?:\[rank\d+\]: ?)?\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
-_WRAPPED = ("RuntimeError: Command", "org.apache", "pyspark.", "torch.distributed.elastic")
+_WRAPPED = (
+    "RuntimeError: Command",
+    "RuntimeError: TorchDistributor",
+    "org.apache",
+    "pyspark.",
+    "torch.distributed.elastic",
+)
 """How the programs around a process report that it failed."""
 
 
@@ -99,7 +105,6 @@ def fit_on_spark(
     launch: Any = import_module("pyspark.ml.torch.distributor").TorchDistributor
     with tempfile.TemporaryDirectory(dir=shared, prefix="fit-") as place:
         folder = Path(place)
-        folder.chmod(0o755)  # workers may run as somebody else
         _write_data(data, folder / DATA)
         task = {
             "module": type(model).__module__,
@@ -117,8 +122,9 @@ def fit_on_spark(
                 )  # of the pandas that it passes through
                 together.run(fit_one_of, str(folder.resolve()), rng, "nccl" if use_gpu else "gloo")
         except Exception as error:  # pyspark's own, or torchrun's through it
+            told = [path.read_text() for path in sorted(folder.glob(f"{FAILURE}*"))]
             raise StoreError(
-                f"the training failed on Spark: {_reason(str(error))}",
+                f"the training failed on Spark: {_reason(chr(10).join([*told, str(error)]))}",
                 where=session.sparkContext.master or "",
             ) from error
         return type(model).load(folder / MODEL)
@@ -137,12 +143,16 @@ def fit_one_of(folder: str, rng: np.random.Generator, backend: str) -> int:
     if task["training"] is not None:
         model.keep_training_in(Path(task["training"]))
     distributed.init_process_group(backend)
+    rank, n_processes = distributed.get_rank(), distributed.get_world_size()
     try:
-        n_processes = distributed.get_world_size()
         model.fit(read_data(place / DATA), rng=rng)
-        if distributed.get_rank() == 0:
+        if rank == 0:
             model.save(place / MODEL)
         distributed.barrier()
+    except Exception as error:
+        # What a process prints reaches the caller by chance only.
+        (place / f"{FAILURE}{rank}").write_text(f"{type(error).__name__}: {error}")
+        raise
     finally:
         distributed.destroy_process_group()
     return n_processes

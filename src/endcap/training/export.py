@@ -173,6 +173,7 @@ def _optional_parts(models: Mapping[str, Recommender]) -> dict[str, Any]:
                     "neighbour_items": model.neighbour_items_,
                     "neighbour_sims": model.neighbour_sims_,
                     "knn_half_life_days": model.config.half_life_days,
+                    "knn_visit_power": model.config.visit_power,
                 }
             case ALS():
                 parts |= {

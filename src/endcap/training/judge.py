@@ -32,13 +32,13 @@ from endcap.features.sessions import session_ids
 from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, weigh
 from endcap.ingest.lists import GivenLists
 from endcap.models import registry
+from endcap.models.blend import Blend
 from endcap.models.popular import Popular, PopularConfig
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError, SettingsError
 from endcap.schema.protocols import Recommender, TakesHistory
 from endcap.telemetry import console
 from endcap.training.blend import BLEND, FLOOR, blends
-from endcap.training.blend_config import BlendSettings
 from endcap.training.config import EvaluationConfig, TrainingConfig
 from endcap.training.run import fit_models, model_rng
 
@@ -67,7 +67,6 @@ AT_ANY_TIME = (LEAVE_ONE_OUT, RANDOM_ROWS)
 """Protocols under which users end at any time, so that popularity has to be of all time."""
 OF_ALL_TIME_DAYS = 1e6
 DEFAULT = EvaluationConfig()
-BLENDING = BlendSettings()
 
 
 def judge(
@@ -269,8 +268,8 @@ def _before(
     on: Part,
     asking: EvaluationConfig,
 ) -> Split | None:
-    """Return the validation split that comes before a test; None before a validation."""
-    if on == "validation":
+    """Return the validation split that comes before a test; None where none is needed."""
+    if on == "validation" or config.blend.as_served:
         return None
     try:
         return split_for(data, config=config, on="validation", weights=weights, asking=asking)
@@ -285,12 +284,16 @@ def _models(
     fitted, _ = fit_models(
         split.train, _with_reference(names), seed=config.seed, params=config.params
     )
-    blended = blends(fitted, split, config=config, settings=BLENDING, validation=validation)
+    blended: Mapping[str, Ranker] = {}
+    if not config.blend.as_served:
+        blended = blends(fitted, split, config=config, settings=config.blend, validation=validation)
     if split.protocol in AT_ANY_TIME:
         fitted[REFERENCE] = Popular(PopularConfig(half_life_days=OF_ALL_TIME_DAYS)).fit(
             split.train, rng=model_rng(config.seed, REFERENCE)
         )
     models = {name: _told(name, model, split) for name, model in fitted.items()}
+    if config.blend.as_served and sum(config.blend_weights.get(name, 0) > 0 for name in models) > 1:
+        blended = {BLEND: Blend(models, config.blend_weights)}
     return {**models, **blended}
 
 

@@ -69,7 +69,7 @@ def fit_where(
     if session is None:
         return model.fit(data, rng=rng)
     if type(model) is ALS:
-        return als_on_spark(session, data, rng=rng, config=model.config)
+        return als_on_spark(session, data, rng=rng, shared=shared, config=model.config)
     if isinstance(model, Network):
         n_processes = int(session.sparkContext.defaultParallelism)
         fitted = fit_on_spark(session, model, data, rng=rng, shared=shared, n_processes=n_processes)

@@ -5,7 +5,11 @@ What a fitted model is, and how it is kept and served, is `models/als.py` and `r
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,12 +29,16 @@ if TYPE_CHECKING:
 LEAST_SURE = np.float32(1e-6)
 """Spark takes a strength of 0 for an item that the user did not take."""
 
+CHECKPOINT_EVERY = 4
+"""Iterations: Spark remembers how everything came about, and a long memory overflows its stack."""
+
 
 def als_on_spark(
     session: SparkSession,
     data: Dataset,
     *,
     rng: np.random.Generator,
+    shared: Path,
     config: ALSConfig | None = None,
 ) -> ALS:
     """Return `ALS` with item factors that Spark has found; users are folded in as ever.
@@ -45,13 +53,15 @@ def als_on_spark(
         session: whose workers need Java only.
         data: prepared as for `ALS.fit`.
         rng: of the first factors.
+        shared: an existing folder at the same place for every worker; empty again at the end.
         config: of the model; `n_threads` says nothing here.
 
     Cost: the pairs go through the driver once; per iteration a shuffle of factors and 2 x nnz x d^2
     operations, shared by the workers.
     Source: Hu, Koren, Volinsky 2008; Spark MLlib's `ALS` with `implicitPrefs`.
     """
-    trained = _OnSpark(session, config or ALSConfig()).fit(data, rng=rng)
+    with _checkpoints(session, shared):
+        trained = _OnSpark(session, config or ALSConfig()).fit(data, rng=rng)
     model = ALS(trained.config)
     learnt = {name: value for name, value in vars(trained).items() if name != "session"}
     vars(model).update(learnt)
@@ -63,12 +73,13 @@ def rating_als_on_spark(
     data: Dataset,
     *,
     rng: np.random.Generator,
+    shared: Path,
     config: RatingALSConfig | None = None,
 ) -> RatingALS:
     """Return `RatingALS` with the factors of both sides that Spark has found.
 
     Every setting means the same on both: the regularisation is weighed by counts here and there.
-    Only the random first factors differ.
+    Only the random first factors differ. `shared` is as of `als_on_spark`.
     """
     rows = ratings_of(data)
     model = RatingALS(config or RatingALSConfig())
@@ -78,7 +89,8 @@ def rating_als_on_spark(
         "regParam": model.config.reg,
         "seed": int(rng.integers(2**31)),
     }
-    users, items = _factors(session, rows.users, rows.items, rows.stars, settings)
+    with _checkpoints(session, shared):
+        users, items = _factors(session, rows.users, rows.items, rows.stars, settings)
     model.user_factors_, model.is_known_user_ = _placed(*users, data.n_users, model.config.rank)
     model.item_factors_, model.is_known_item_ = _placed(*items, data.n_items, model.config.rank)
     model.mean_ = float(rows.stars.mean(dtype=np.float64))
@@ -96,6 +108,14 @@ def spark_reg(reg: float, confidence: sparse.csr_matrix) -> float:
     return reg * float(n_users + n_items) / (2 * max(confidence.nnz, 1))
 
 
+@contextmanager
+def _checkpoints(session: SparkSession, shared: Path) -> Iterator[None]:
+    """Have Spark write its intermediate results into the folder, and remove them at the end."""
+    with tempfile.TemporaryDirectory(dir=shared, prefix="als-") as folder:
+        session.sparkContext.setCheckpointDir(Path(folder).resolve().as_uri())
+        yield
+
+
 class _OnSpark(ALS):
     """`ALS`, but for where the factors come from."""
 
@@ -103,15 +123,7 @@ class _OnSpark(ALS):
         super().__init__(config)
         self.session = session
 
-    def _train(
-        self,
-        confidence: sparse.csr_matrix,
-        rng: np.random.Generator,
-        *,
-        n_iterations: int,
-        start: NDArray[np.float32] | None = None,
-    ) -> NDArray[np.float32]:
-        # Spark's solver cannot begin with given factors; a fit has none.
+    def _train(self, confidence: sparse.csr_matrix, *, seed: int) -> NDArray[np.float32]:
         size, n_items = self.config.embedding_size, confidence.shape[1]
         if confidence.nnz == 0:
             return np.zeros((n_items, size), dtype=np.float32)
@@ -119,9 +131,9 @@ class _OnSpark(ALS):
             "implicitPrefs": True,
             "alpha": 1.0,
             "rank": size,
-            "maxIter": n_iterations,
+            "maxIter": self.config.iterations,
             "regParam": spark_reg(self.config.reg, confidence),
-            "seed": int(rng.integers(2**31)),
+            "seed": seed,
         }
         users = entry_rows(confidence.indptr.astype(np.int64)).astype(np.int32)
         strength = np.maximum(confidence.data - np.float32(1), LEAST_SURE)
@@ -147,8 +159,7 @@ def _factors(
         ratingCol="strength",
         numUserBlocks=n_blocks,
         numItemBlocks=n_blocks,
-        # Without a folder for them there are none, and it would warn.
-        checkpointInterval=-1,
+        checkpointInterval=CHECKPOINT_EVERY,
         **settings,
     )
     rows: Any = session.createDataFrame(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,3 +27,17 @@ def with_texts(
     """
     vectors = text_vectors(read_item_texts(snapshot), config, cache=cache)
     return replace(data, items=data.items.with_text(vectors))
+
+
+NEED_TEXTS = frozenset({"content"})
+"""Models that learn from what the shop says of its items."""
+
+
+def with_wanted_texts(
+    data: Dataset, names: Iterable[str], snapshot: Path, *, cache: Path
+) -> Dataset:
+    """Return the data with text vectors where one of the models learns from them.
+
+    The arguments are those of `with_texts`, and the names of the models.
+    """
+    return with_texts(data, snapshot, cache=cache) if NEED_TEXTS & set(names) else data

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.bundle.scorer.panel import Scorers
-from endcap.features.history import UserHistory, seed_weights
+from endcap.features.history import UserHistory
+from endcap.features.neighbours import neighbour_seed_weights
 from endcap.features.repeat import repeat_scores
 from endcap.schema.types import ItemIdx, TopK
 from endcap.serving.candidates import Candidates, Source, join, proposals
@@ -56,8 +57,11 @@ def retrieve_shop(context: Context) -> Candidates:
 
 def heaviest_seeds(context: Context) -> tuple[ItemIdx, NDArray[np.float32]]:
     """Return the 200 items that say most about a visitor now, and how much; heaviest first."""
-    weights = seed_weights(
-        context.taste, now_us=context.step_us, half_life_days=context.bundle.knn_half_life_days
+    weights = neighbour_seed_weights(
+        context.taste,
+        now_us=context.step_us,
+        half_life_days=context.bundle.knn_half_life_days,
+        visit_power=context.bundle.knn_visit_power,
     )
     order = np.lexsort((context.taste.items, -weights))[:MAX_SEEDS]
     return context.taste.items[order], weights[order]
