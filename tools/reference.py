@@ -85,7 +85,7 @@ def settings_page() -> str:
         parts += [f"## {section or 'top level'}", inspect.getdoc(model) or ""]
         rows = []
         for name, field in own_fields(model):
-            variable = PREFIX + (f"{section}__{name}" if section else name).upper()
+            variable = PREFIX + "__".join([*filter(None, section.split(".")), name]).upper()
             rows.append((f"`{name}`", f"`{variable}`", default_text(field), meaning(field)))
         parts.append(table(("setting", "variable", "default", "meaning"), rows))
     return page(parts)
@@ -174,11 +174,17 @@ class NoImpressions:
 
 
 def sections() -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield (section, its model): first the settings that stand in no section."""
-    yield "", Settings
-    for name, field in Settings.model_fields.items():
+    """Yield (section, its model), each with those within it behind it; first what is in none."""
+    yield from sections_of("", Settings)
+
+
+def sections_of(section: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield a section and those within it, whose names follow its own after a dot."""
+    yield section, model
+    for name, field in model.model_fields.items():
         if is_section(field):
-            yield name, field.annotation  # type: ignore[misc]  # is_section said so
+            within = f"{section}.{name}" if section else name
+            yield from sections_of(within, field.annotation)  # type: ignore[arg-type]  # as said
 
 
 def is_section(field: FieldInfo) -> bool:

@@ -9,6 +9,7 @@ from endcap.models.content import Content, ContentConfig
 from endcap.models.ease import EASE, EASEConfig
 from endcap.models.item_knn import ItemKNN, ItemKNNConfig
 from endcap.models.loop import LoopConfig
+from endcap.models.ncf import NCF, NCFConfig
 from endcap.models.popular import Popular
 from endcap.models.repeat import Repeat
 from endcap.models.sequence import Sequence
@@ -19,6 +20,7 @@ from endcap.models.trending import Trending
 from endcap.models.two_tower import TwoTower
 from endcap.testing.abilities import ExplainsContract, ScoresItemsContract, TakesHistoryContract
 from endcap.testing.models import PersistentContract, PersonalContract, SimilarItemsContract
+from endcap.testing.training import ResumesContract
 from endcap.testing.updates import UpdatesContract
 
 
@@ -26,34 +28,38 @@ class AbilitiesContract(TakesHistoryContract, ScoresItemsContract, ExplainsContr
     """What all of our own models can do."""
 
 
-class TestPopular(PersistentContract, AbilitiesContract, UpdatesContract):
+class LearnsOnContract(AbilitiesContract, UpdatesContract):
+    """And what those can do that learn from what is new without a fit."""
+
+
+class NetworkContract(LearnsOnContract, ResumesContract):
+    """And what our networks can do; their updates go on from the weights, unlike a fit."""
+
+    update_equals_fit = False
+
+
+class TestPopular(PersistentContract, LearnsOnContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return Popular
 
 
-class TestTrending(PersistentContract, AbilitiesContract, UpdatesContract):
+class TestTrending(PersistentContract, LearnsOnContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return Trending
 
 
-class TestRepeat(PersistentContract, AbilitiesContract, UpdatesContract):
+class TestRepeat(PersistentContract, LearnsOnContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
         return Repeat
 
 
-class TestItemKNN(
-    PersonalContract,
-    PersistentContract,
-    SimilarItemsContract,
-    AbilitiesContract,
-    UpdatesContract,
-):
+class TestItemKNN(PersonalContract, PersistentContract, SimilarItemsContract, LearnsOnContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
@@ -74,7 +80,7 @@ class TestEASENear(PersonalContract, PersistentContract, SimilarItemsContract, A
         return lambda: EASE(EASEConfig(reg=5.0, max_whole=0, n_near=20))
 
 
-class TestSessionKNN(PersonalContract, PersistentContract, AbilitiesContract, UpdatesContract):
+class TestSessionKNN(PersonalContract, PersistentContract, LearnsOnContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
@@ -89,7 +95,7 @@ class TestALS(PersonalContract, PersistentContract, SimilarItemsContract, Abilit
         return lambda: ALS(ALSConfig(embedding_size=8, reg=1.0, n_threads=1))
 
 
-class TestTwoTower(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
+class TestTwoTower(PersonalContract, PersistentContract, SimilarItemsContract, NetworkContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
@@ -105,7 +111,7 @@ class TestTwoTower(PersonalContract, PersistentContract, SimilarItemsContract, A
         return lambda: TwoTower(config)
 
 
-class TestSequence(PersonalContract, PersistentContract, SimilarItemsContract, AbilitiesContract):
+class TestSequence(PersonalContract, PersistentContract, SimilarItemsContract, NetworkContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make_model(cls):
@@ -127,6 +133,20 @@ class TestContent(PersonalContract, PersistentContract, SimilarItemsContract, Ab
         loop = LoopConfig(n_epochs=12, learning_rate=0.02, warmup_steps=5)
         config = ContentConfig(embedding_size=16, batch_size=64, id_dropout=0.2, loop=loop)
         return lambda: Content(config)
+
+
+class TestNCF(PersonalContract, PersistentContract, SimilarItemsContract, NetworkContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_model(cls):
+        config = NCFConfig(
+            embedding_size=8,
+            layers=(16, 8),
+            dropout=0.0,
+            batch_size=64,
+            loop=LoopConfig(n_epochs=25, learning_rate=0.02, schedule="linear", warmup_steps=10),
+        )
+        return lambda: NCF(config)
 
 
 MEMBERS = {

@@ -100,7 +100,12 @@ def test_neighbours_are_tied_by_the_interest_in_both():
         (1, 2, Kind.VIEW, 1),
     )
     config = ItemKNNConfig(
-        n_neighbours=3, shrink=1, popularity_power=0.5, pair_half_life_days=LONG, min_users=1
+        n_neighbours=3,
+        shrink=1,
+        popularity_power=0.5,
+        pair_half_life_days=LONG,
+        min_users=1,
+        user_power=0,
     )
     fitted = ItemKNN(config).fit(data, rng=rng())
     # Interest of users 0 and 1, at most 1: item 0 (1, 1), item 1 (1, 0), item 2 (0.25, 0.5).

@@ -160,13 +160,9 @@ def _evaluate_lists(
     )
     path = save_evaluation(judged.measured, setup, root=settings.var / "evaluations")
     if show.report:
-        source = opened.manifest.source
-        write_page(
-            judged.evaluation,
-            examples_of(judged, opened.path),
-            path / "report.html",
-            source=Path(source).name or source,
-        )
+        source = Path(opened.manifest.source).name or opened.manifest.source
+        examples = examples_of(judged, opened.path)
+        write_page(judged.evaluation, examples, path / "report.html", source=source)
     book = open_book(config.tracking, var=settings.var, experiment=config.experiment)
     told = {"snapshot_id": opened.snapshot_id, "on": part}
     log_evaluation(book, judged.evaluation, path, params=setup.params, **told)

@@ -33,7 +33,7 @@ from endcap.models.ranking import (
 )
 from endcap.models.reasons import drop_reason, popular_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
-from endcap.schema.dataset import Dataset, Interactions
+from endcap.schema.dataset import Dataset
 from endcap.schema.protocols import Reason
 from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx, top_k
 

@@ -147,8 +147,8 @@ def _count_saves(patched: pytest.MonkeyPatch, folder: Path, *, stop_at: int = 0)
     saved: list[Path] = []
     replace = os.replace
 
-    def count(source: Path | str, target: Path | str, **options: int) -> None:
-        replace(source, target, **options)
+    def count(source: Path | str, target: Path | str) -> None:
+        replace(source, target)
         if folder in Path(target).parents:
             saved.append(Path(target))
             if len(saved) == stop_at:

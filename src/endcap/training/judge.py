@@ -109,17 +109,9 @@ def judge(
     )
     others = {name: _saved(lists, split) for name, lists in (given or {}).items()}
     before = _before(data, config=config, weights=weights, on=on, asking=asking)
+    seeds = (config.model_copy(update={"seed": config.seed + n}) for n in range(asking.n_seeds))
     fits = _comparable(
-        {
-            **_models(
-                split,
-                names,
-                config.model_copy(update={"seed": config.seed + n}),
-                validation=before,
-            ),
-            **others,
-        }
-        for n in range(asking.n_seeds)
+        {**_models(split, names, seeded, validation=before), **others} for seeded in seeds
     )
     measured = evaluate(
         fits[0],

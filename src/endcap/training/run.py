@@ -86,9 +86,9 @@ def fit_models(
         model = registry.create(name, (params or {}).get(name))
         if keep_in is not None and isinstance(model, Resumes):
             model = model.keep_training_in(keep_in / name)
-        models[name], records[name] = timed(
-            name, partial(model.fit, data, rng=model_rng(seed, name))
-        )
+        asked = registry.params(model)  # a fit may fill in what follows from the data
+        models[name], record = timed(name, partial(model.fit, data, rng=model_rng(seed, name)))
+        records[name] = replace(record, params=asked)
     return models, records
 
 

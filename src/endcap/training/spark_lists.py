@@ -70,19 +70,13 @@ def lists_on_spark(
     asked = np.arange(len(user_ids), dtype=np.int32) if users is None else users
     named = pa.table({"user": asked, "user_id": [user_ids[user] for user in asked.tolist()]})
     names = session.sparkContext.broadcast(list(item_ids))
+    how: Any = {"k": k, "exclude_seen": exclude_seen, "allowed": allowed}
     where = (model.__module__, model.__qualname__, str(folder.resolve()))
 
     def write(batches: Iterator[Any]) -> Iterator[Any]:
         recommender = _opened(*where)
         for batch in batches:
-            yield _rows(
-                recommender,
-                batch,
-                names.value,
-                k=k,
-                exclude_seen=exclude_seen,
-                allowed=allowed,
-            )
+            yield _rows(recommender, batch, names.value, **how)
 
     rows: Any = session.createDataFrame(named)
     with warnings.catch_warnings():
