@@ -32,7 +32,7 @@ PEERS = "peers"
 
 MIN_PYTHON = (3, 11)
 MIN_UV = (0, 8)
-PACKAGES_MB = {"serve": 60, "demo": 270, "dev": 360, "spark": 820, PEERS: 210}
+PACKAGES_MB = {"serve": 60, "demo": 280, "dev": 560, "spark": 1020, PEERS: 210}
 """What a set downloads for Linux x86-64 without PyTorch and what only PyTorch needs."""
 
 CUDA_TORCH_MB = {"x86_64": 3000, "aarch64": 3200}

@@ -29,13 +29,14 @@ def tower_context(
         now_us: the moment, in microseconds of data time.
         categories: code of each item's category, -1 where unknown, shape (n_items,).
     """
-    return tower_contexts(
+    one: NDArray[np.float32] = tower_contexts(
         np.zeros(len(row), dtype=np.int64),
         row.items,
         row.last_ts,
         np.array([now_us], dtype=np.int64),
         categories=categories,
     )[0]
+    return one
 
 
 def tower_contexts(
@@ -70,5 +71,5 @@ def tower_contexts(
     angle = 2 * np.pi * (now_us % DAY_US) / DAY_US
     is_weekend = (now_us + _WEEK_OFFSET_US) // DAY_US % 7 >= 5
     numbers = [*(np.log1p(count) / 4 for count in counts), np.log1p(newest_us / DAY_US) / 4]
-    numbers += [np.sin(angle), np.cos(angle), is_weekend]
+    numbers += [np.sin(angle), np.cos(angle), is_weekend.astype(np.float64)]
     return np.stack(numbers, axis=1).astype(np.float32)

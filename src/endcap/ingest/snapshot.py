@@ -139,7 +139,7 @@ def load_dataset(path: Path) -> Dataset:
         n_users=manifest.counts.users,
         n_items=manifest.counts.items,
         items=Items(
-            **{name: _plain(column).astype(np.int32) for name, column in codes.items()},
+            *(_plain(codes[name]).astype(np.int32) for name in ("department", "category", "brand")),
             department_names=departments,
             category_names=categories,
             brand_names=brands,

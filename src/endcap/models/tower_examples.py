@@ -225,7 +225,7 @@ def has_baskets(interactions: Interactions) -> bool:
     order = np.lexsort((interactions.ts, interactions.user_idx))
     users, ts = interactions.user_idx[order], interactions.ts[order]
     n_moments = np.count_nonzero((users[1:] != users[:-1]) | (ts[1:] != ts[:-1])) + 1
-    return len(order) >= 2 * n_moments
+    return bool(len(order) >= 2 * n_moments)
 
 
 def _occurrences(

@@ -275,7 +275,7 @@ def _take_over(items: ItemTower, before: ItemTower) -> None:
 
 def _key(data: TowerData, config: TwoTowerConfig, seed: int) -> str:
     told, items = data.wanted.interactions, data.wanted.items
-    arrays = [told.user_idx, told.item_idx, told.ts, told.weights, told.price]
+    arrays: list[NDArray[Any]] = [told.user_idx, told.item_idx, told.ts, told.weights, told.price]
     arrays += [items.department, items.category, items.brand]
     if data.text is not None:
         arrays.append(data.text)
