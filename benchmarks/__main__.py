@@ -7,7 +7,10 @@ import json
 import os
 import sys
 
-NAMES = ("demo", "evaluation", "events", "ingest", "off_policy", "pages", "seeds", "tables")
+NAMES = (
+    *("demo", "evaluation", "events", "ingest", "models.beauty", "models.sessions"),
+    *("off_policy", "pages", "seeds", "tables"),
+)
 
 
 def main() -> None:

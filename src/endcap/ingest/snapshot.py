@@ -139,7 +139,9 @@ def load_dataset(path: Path) -> Dataset:
         n_users=manifest.counts.users,
         n_items=manifest.counts.items,
         items=Items(
-            *(_plain(codes[name]).astype(np.int32) for name in ("department", "category", "brand")),
+            department=_plain(codes["department"]).astype(np.int32),
+            category=_plain(codes["category"]).astype(np.int32),
+            brand=_plain(codes["brand"]).astype(np.int32),
             department_names=departments,
             category_names=categories,
             brand_names=brands,
