@@ -86,7 +86,9 @@ def _learn(snapshot: Snapshot, settings: Settings, *, quiet: bool) -> dict[str, 
     from endcap.training.judge import Setup, judge, save_evaluation
     from endcap.training.run import peak_memory_bytes, train
 
-    config = settings.training
+    # What the page will show, and every model fitted once only.
+    blending = settings.training.blend.model_copy(update={"as_served": True})
+    config = settings.training.model_copy(update={"blend": blending})
     data = load_dataset(snapshot.path)
     with step(f"2/5  Evaluate: learn from the past, foresee the last {config.test_days} days"):
         # The AUC is in no table of the demo, and costs as much as all the rest.
