@@ -140,7 +140,7 @@ def _row(measured: Measured, name: str, took_s: Mapping[str, list[float]]) -> di
     """Return one model's metrics: mean over seeds and interval, and the seconds of its fits."""
     result = next(iter(measured.evaluation.views.values())).models[name]
     metrics = {
-        metric: [value.value, value.low, value.high]
+        metric: [value.mean, value.low, value.high]
         for metric, value in result.metrics.items()
         if metric in {"recall", "ndcg", "mrr", "coverage"}
     }

@@ -163,7 +163,7 @@ def _results(measured: Any) -> dict[str, ModelResult]:
 
 def _row(asked: str, name: str, result: ModelResult) -> dict[str, Any]:
     metrics = {
-        said: [value.value, value.low, value.high]
+        said: [value.mean, value.low, value.high]
         for metric, said in (("recall", "hr"), ("mrr", "mrr"))
         for value in [result.metrics[metric]]
     }
