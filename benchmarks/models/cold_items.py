@@ -127,14 +127,11 @@ def run(
 
 def read(folder: Path) -> tuple[Dataset, list[str]]:
     """Return the interactions, and the text of each item."""
-    rows = duckdb.sql(
-        f"SELECT user, item, pos - max(pos) OVER (PARTITION BY user) AS back "  # noqa: S608
-        f"FROM '{folder / 'interactions.parquet'}' ORDER BY back, user"
-    ).fetchnumpy()
-    told = duckdb.sql(
-        f"SELECT title, brand, categories, description "  # noqa: S608
-        f"FROM '{folder / 'items.parquet'}' ORDER BY item"
-    ).fetchall()
+    places = 'pos - max(pos) OVER (PARTITION BY "user") AS back'
+    table = duckdb.read_parquet(str(folder / "interactions.parquet"))
+    rows = table.project(f'"user", item, {places}').order('back, "user"').fetchnumpy()
+    items = duckdb.read_parquet(str(folder / "items.parquet")).order("item")
+    told = items.project("title, brand, categories, description").fetchall()
     n, unknown = len(rows["user"]), np.full(len(told), -1, dtype=np.int32)
     interactions = Interactions(
         user_idx=rows["user"].astype(np.int32),

@@ -62,7 +62,8 @@ class Checkpoint:
                 facts = json.loads(file.metadata()[_FACTS])
                 if facts.pop("training") != self.training:
                     return None
-                return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+                names = file.keys()  # the file itself cannot be iterated
+                return {name: file.get_tensor(name) for name in names}, facts
         except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
             console.print(f"  {path} cannot be read ({error}); the training begins anew")
             return None

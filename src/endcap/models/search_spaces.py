@@ -134,5 +134,6 @@ def contains(space: Range, value: object) -> bool:
     """Return whether a value lies within a range; None lies in none but a list that names it."""
     if isinstance(space, OneOf):
         return value in space.options
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and space.low <= value <= space.high  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return space.low <= value <= space.high
