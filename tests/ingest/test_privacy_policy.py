@@ -261,6 +261,12 @@ class TestRefusal:
             refuse_identifiers(sample, policy_of(config(), default="keep"), where="x")
         refuse_identifiers(sample, policy_of(config(user_id="keep"), default="hash"), where="x")
 
+    def test_pseudonyms_pass_whatever_they_look_like(self):
+        iban = ["gb82west12345698765432"]  # as one pseudonym in some thousands reads
+        with pytest.raises(DataError, match="bank accounts"):
+            refuse_identifiers({"card": iban}, PrivacyPolicy("hash", {}), where="users.csv")
+        refuse_identifiers({"card": iban}, PrivacyPolicy("hash", {"card": "hash"}), where="x")
+
     def test_what_is_coarse_enough_passes(self):
         policy = PrivacyPolicy("hash", {"note": Generalise(first=3)})
         refuse_identifiers({"note": ["ann", "bob"]}, policy, where="users.csv")

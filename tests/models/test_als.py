@@ -152,6 +152,9 @@ def test_nearly_all_of_the_time_is_the_librarys(monkeypatch):
         inside_s.append(time.process_time() - started_s)
 
     monkeypatch.setattr(AlternatingLeastSquares, "fit", timed)
-    started_s = time.process_time()
-    ALS(ALSConfig(n_threads=1)).fit(data, rng=np.random.default_rng(0))
-    assert time.process_time() - started_s < 1.05 * inside_s[0]
+    ratios = []
+    for _ in range(3):  # what else runs on the machine can only add to a round
+        started_s = time.process_time()
+        ALS(ALSConfig(n_threads=1)).fit(data, rng=np.random.default_rng(0))
+        ratios.append((time.process_time() - started_s) / inside_s[-1])
+    assert min(ratios) < 1.05
