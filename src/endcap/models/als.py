@@ -227,7 +227,8 @@ class ALS:
     def _prepare(self, item_factors: NDArray[np.float32]) -> None:
         """Keep the factors, and what follows from them alone."""
         self.item_factors_ = item_factors
-        self.gram_ = item_gram(item_factors)
+        with one_blas_thread():  # two that wait for each other on busy cores take 100 times as long
+            self.gram_ = item_gram(item_factors)
         self.ranking_ = VectorRanking(item_factors, self.beneath_)
 
     def _fold_in(self, asked: History) -> NDArray[np.float32]:
