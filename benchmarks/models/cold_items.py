@@ -28,12 +28,12 @@ from endcap.evaluation.split import Split
 from endcap.features.history import history_of
 from endcap.features.places import place_weights, weighted_sums
 from endcap.ingest.item_texts import item_text
-from endcap.models.content import Content, ContentConfig
-from endcap.models.ease import EASE
+from endcap.models.content.model import Content, ContentConfig
+from endcap.models.content.text_encoder import TextConfig, text_vectors
+from endcap.models.ease.model import EASE
 from endcap.models.histories import take_users
-from endcap.models.item_knn import ItemKNN
+from endcap.models.neighbours.item_knn import ItemKNN
 from endcap.models.popular import Popular
-from endcap.models.text_encoder import TextConfig, text_vectors
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions, Items
 from endcap.schema.protocols import Recommender

@@ -7,6 +7,7 @@ Each is made by a process of its own, on one thread, as many at a time as there 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import subprocess
@@ -31,10 +32,6 @@ from endcap.schema.protocols import Persistent, Recommender
 from endcap.training.run import model_rng, peak_memory_bytes
 
 KEPT = Path("var/benchmarks/fits")
-SOURCES = {"two_tower": ("two_tower*.py", "tower_*.py")}
-"""Source files of a model that do not begin with its name."""
-
-_MODELS = Path(registry.__file__).parent
 _FACTS = "fit.json"
 
 
@@ -82,13 +79,19 @@ def stale(data: Dataset, on: str) -> Split:
 def kept_at(one: Wanted, data: Dataset) -> Path:
     """Return the folder of a fit."""
     digest = hashlib.sha256(json.dumps([one.name, one.seed, _settings(one)]).encode())
-    for pattern in SOURCES.get(one.name, (f"{one.name}*.py",)):
-        for path in sorted(_MODELS.glob(pattern)):
-            digest.update(path.read_bytes())
+    for path in _sources(one.name):
+        digest.update(path.read_bytes())
     told = data.interactions
     for column in (told.user_idx, told.item_idx, told.ts):
         digest.update(np.ascontiguousarray(column).data)
     return KEPT / f"{one.name}-{one.seed}-{digest.hexdigest()[:16]}"
+
+
+def _sources(name: str) -> list[Path]:
+    """Return the source files of a model: its room, or its file where it has none of its own."""
+    told = importlib.import_module(registry.MODELS[name][0]).__file__
+    file = Path(told or "")
+    return sorted(file.parent.glob("*.py")) if file.name == "model.py" else [file]
 
 
 def _settings(one: Wanted) -> Mapping[str, Any]:

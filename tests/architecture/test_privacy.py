@@ -39,6 +39,8 @@ def files_in_home_after(code, home, **environment):
     return [path for path in home.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("room", ["endcap.serving.app", "endcap.cli", "endcap.models.two_tower"])
+@pytest.mark.parametrize(
+    "room", ["endcap.serving.app", "endcap.cli", "endcap.models.two_tower.model"]
+)
 def test_networks_run_without_telemetry(room, tmp_path):
     assert files_in_home_after(f"import {room}\n{USE_A_NETWORK}", tmp_path) == []

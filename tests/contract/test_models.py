@@ -3,21 +3,21 @@
 import pytest
 
 from endcap.models.als import ALS, ALSConfig
-from endcap.models.blend_config import BlendConfig, RankerConfig
-from endcap.models.blend_ranked import RankedBlend
-from endcap.models.content import Content, ContentConfig
-from endcap.models.ease import EASE, EASEConfig
-from endcap.models.item_knn import ItemKNN, ItemKNNConfig
-from endcap.models.loop import LoopConfig
-from endcap.models.ncf import NCF, NCFConfig
+from endcap.models.blend.config import BlendConfig, RankerConfig
+from endcap.models.blend.ranked import RankedBlend
+from endcap.models.content.model import Content, ContentConfig
+from endcap.models.ease.model import EASE, EASEConfig
+from endcap.models.learning.loop import LoopConfig
+from endcap.models.ncf.model import NCF, NCFConfig
+from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
+from endcap.models.neighbours.session_knn import SessionKNN, SessionKNNConfig
 from endcap.models.popular import Popular
 from endcap.models.repeat import Repeat
-from endcap.models.sequence import Sequence
-from endcap.models.sequence_config import SequenceConfig
-from endcap.models.session_knn import SessionKNN, SessionKNNConfig
-from endcap.models.tower_config import TwoTowerConfig
+from endcap.models.sequence.config import SequenceConfig
+from endcap.models.sequence.model import Sequence
 from endcap.models.trending import Trending
-from endcap.models.two_tower import TwoTower
+from endcap.models.two_tower.config import TwoTowerConfig
+from endcap.models.two_tower.model import TwoTower
 from endcap.testing.abilities import ExplainsContract, ScoresItemsContract, TakesHistoryContract
 from endcap.testing.models import PersistentContract, PersonalContract, SimilarItemsContract
 from endcap.testing.training import ResumesContract

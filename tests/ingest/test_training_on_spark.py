@@ -12,9 +12,9 @@ from spark_cluster import spark_master, spark_running  # noqa: F401
 
 from endcap.ingest.compute import cluster
 from endcap.models.als import ALS, ALSConfig
-from endcap.models.loop import LoopConfig
-from endcap.models.ncf import NCF, NCFConfig
-from endcap.models.rating_als import RatingALS, RatingALSConfig
+from endcap.models.learning.loop import LoopConfig
+from endcap.models.ncf.model import NCF, NCFConfig
+from endcap.models.ratings.als import RatingALS, RatingALSConfig
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import SettingsError, StoreError

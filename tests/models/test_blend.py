@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from endcap.models.als import ALS, ALSConfig
-from endcap.models.blend import Blend
+from endcap.models.blend.by_rank import Blend
 from endcap.models.popular import Popular
 from endcap.models.repeat import Repeat
 from endcap.schema.errors import SettingsError

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from endcap.features.fusion import fuse_ranks
-from endcap.models.blend_fusion import Asked, Fusion, learn_fusion
-from endcap.models.ranker_candidates import Candidates, merge_lists
+from endcap.models.blend.fusion import Asked, Fusion, learn_fusion
+from endcap.models.ranker.candidates import Candidates, merge_lists
 from endcap.schema.types import NO_ITEM, TopK
 
 

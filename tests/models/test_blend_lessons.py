@@ -1,6 +1,6 @@
 import numpy as np
 
-from endcap.models.blend_lessons import Lesson, hold_out
+from endcap.models.blend.lessons import Lesson, hold_out
 from endcap.schema.types import DAY_US, NO_ITEM
 from endcap.testing.models import START_US, dataset
 

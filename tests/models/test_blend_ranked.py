@@ -3,15 +3,15 @@ import json
 import numpy as np
 import pytest
 
-from endcap.models.blend_config import BlendConfig, RankerConfig
-from endcap.models.blend_fusion import Fusion
-from endcap.models.blend_lessons import hold_out
-from endcap.models.blend_ranked import RankedBlend
-from endcap.models.blend_rule import Rule
-from endcap.models.blend_rule_files import load_rules, save_rules
-from endcap.models.item_knn import ItemKNN, ItemKNNConfig
+from endcap.models.blend.config import BlendConfig, RankerConfig
+from endcap.models.blend.fusion import Fusion
+from endcap.models.blend.lessons import hold_out
+from endcap.models.blend.ranked import RankedBlend
+from endcap.models.blend.rule import Rule
+from endcap.models.blend.rule_files import load_rules, save_rules
+from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.models.popular import Popular
-from endcap.models.ranker import Examples, grow
+from endcap.models.ranker.trees import Examples, grow
 from endcap.models.repeat import Repeat
 from endcap.schema.errors import DataError, SettingsError
 from endcap.schema.types import NO_ITEM, TopK

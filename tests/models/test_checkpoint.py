@@ -3,7 +3,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from endcap.models.checkpoint import STATE, Checkpoint, training_key
+from endcap.models.learning.checkpoint import STATE, Checkpoint, training_key
 
 TENSORS = {"a/x": torch.arange(6.0).reshape(2, 3), "step": torch.tensor(7)}
 FACTS = {"losses": [0.1 + 0.2, float("inf")], "n_steps": 3}

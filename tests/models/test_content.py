@@ -5,10 +5,10 @@ import pytest
 
 from endcap.evaluation.protocols.registry import ProtocolConfig, split_by
 from endcap.features.history import history_of
-from endcap.models.content import Content, ContentConfig
-from endcap.models.content_inputs import attribute_vectors
-from endcap.models.content_network import ContentLearner, build_neighbourhoods
-from endcap.models.loop import LoopConfig
+from endcap.models.content.inputs import attribute_vectors
+from endcap.models.content.model import Content, ContentConfig
+from endcap.models.content.network import ContentLearner, build_neighbourhoods
+from endcap.models.learning.loop import LoopConfig
 from endcap.schema.dataset import Items
 from endcap.schema.errors import DataError
 from endcap.schema.types import DAY_US
@@ -217,7 +217,7 @@ def test_an_epoch_has_at_most_so_many_examples_others_in_each(data):
             return whole(self, batch, rng)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("endcap.models.content.ContentLearner", Watched)
+        patch.setattr("endcap.models.content.model.ContentLearner", Watched)
         Content(few).fit(data, rng=np.random.default_rng(0))
     assert [len(batch) for batch in seen] == [256, 44] * CONFIG.loop.n_epochs
     assert len(np.unique(np.concatenate(seen))) > 300

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from endcap.models import text_encoder
-from endcap.models.text_cache import TextCache
-from endcap.models.text_encoder import TextConfig, text_vectors
-from endcap.models.text_words import Words
+from endcap.models.content import text_encoder
+from endcap.models.content.text_cache import TextCache
+from endcap.models.content.text_encoder import TextConfig, text_vectors
+from endcap.models.content.text_words import Words
 from endcap.schema.dataset import Items
 from endcap.schema.errors import DataError, DownloadError, SettingsError
 

@@ -8,10 +8,10 @@ from scipy import sparse
 
 from endcap.features.history import history_of
 from endcap.features.weights import KindWeights, interest, weigh
-from endcap.models import ease_whole
-from endcap.models.ease import EASE, EASEConfig, places_from_end
-from endcap.models.ease_equations import of_sets
-from endcap.models.ease_whole import solve_whole
+from endcap.models.ease import whole as ease_whole
+from endcap.models.ease.equations import of_sets
+from endcap.models.ease.model import EASE, EASEConfig, places_from_end
+from endcap.models.ease.whole import solve_whole
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.errors import SettingsError
 from endcap.testing.models import (

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from endcap.models import ease_equations
-from endcap.models.ease import EASE, EASEConfig
-from endcap.models.ease_equations import Sequences, of_sequences, of_sets
-from endcap.models.ease_near import solve_near
-from endcap.models.ease_whole import solve_whole
+from endcap.models.ease import equations as ease_equations
+from endcap.models.ease.equations import Sequences, of_sequences, of_sets
+from endcap.models.ease.model import EASE, EASEConfig
+from endcap.models.ease.near import solve_near
+from endcap.models.ease.whole import solve_whole
 from endcap.schema.dataset import Items
 from endcap.schema.errors import NotFittedError, SettingsError
 from endcap.schema.protocols import Updates

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from endcap.features.history import build_history, recency_weights
-from endcap.models import cooccurrence
-from endcap.models.cooccurrence import Nearness, nearest_items
-from endcap.models.item_knn import ItemKNN, ItemKNNConfig
+from endcap.models.neighbours import cooccurrence
+from endcap.models.neighbours.cooccurrence import Nearness, nearest_items
+from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.schema.types import DAY_US
 from endcap.testing.models import dataset
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from endcap.features.weights import KindWeights, interest, weigh
-from endcap.models import two_tower
 from endcap.models.als import ALS, ALSConfig
-from endcap.models.item_knn import ItemKNN, ItemKNNConfig
+from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.models.popular import Popular
 from endcap.models.repeat import Repeat, RepeatConfig
-from endcap.models.tower_examples import build_baskets
-from endcap.models.tower_inputs import log_popularity
 from endcap.models.trending import Trending
-from endcap.models.two_tower import TwoTower
+from endcap.models.two_tower import model as two_tower
+from endcap.models.two_tower.examples import build_baskets
+from endcap.models.two_tower.inputs import log_popularity
+from endcap.models.two_tower.model import TwoTower
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import DAY_US

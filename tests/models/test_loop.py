@@ -14,8 +14,8 @@ import toy_training
 from torch import distributed, multiprocessing
 from toy_training import CONFIG, INPUTS, ToyLearner, toy_checkpoint, toy_network, train_toy
 
-from endcap.models.checkpoint import STATE
-from endcap.models.loop import LoopConfig, share, train_network
+from endcap.models.learning.checkpoint import STATE
+from endcap.models.learning.loop import LoopConfig, share, train_network
 
 IN_EPOCH_3 = 2 * (toy_training.N_EXAMPLES // toy_training.BATCH) + 3
 

@@ -3,7 +3,7 @@ import pytest
 
 from endcap.features.fold_in import als_user_vector, item_gram
 from endcap.models.als import ALS, ALSConfig
-from endcap.models.item_knn import ItemKNN, ItemKNNConfig
+from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.models.popular import Popular
 from endcap.models.reasons import als_parts, drop_reason, strongest_reason
 from endcap.models.repeat import Repeat

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endcap.models import neighbour_update
-from endcap.models.item_knn import ItemKNN, ItemKNNConfig
+from endcap.models.neighbours import update as neighbour_update
+from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.schema.types import DAY_US
 from endcap.testing.models import dataset
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from endcap.models.blend_config import RankerConfig
-from endcap.models.ranker import Examples, TreeRanker, cross_validate, grow
+from endcap.models.blend.config import RankerConfig
+from endcap.models.ranker.trees import Examples, TreeRanker, cross_validate, grow
 from endcap.schema.errors import DataError
 
 CONFIG = RankerConfig(min_leaf=5, max_rounds=30, patience=5, n_threads=1, n_folds=3)

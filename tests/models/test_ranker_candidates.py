@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endcap.models.ranker_candidates import NOT_LISTED, merge_lists
+from endcap.models.ranker.candidates import NOT_LISTED, merge_lists
 from endcap.schema.types import NO_ITEM, TopK
 
 

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from endcap.models.ranker_candidates import merge_lists
-from endcap.models.ranker_facts import UserFacts, item_facts
-from endcap.models.ranker_features import describe
+from endcap.models.ranker.candidates import merge_lists
+from endcap.models.ranker.facts import UserFacts, item_facts
+from endcap.models.ranker.features import describe
 from endcap.schema.dataset import Items
 from endcap.schema.types import DAY_US, NO_ITEM, TopK
 from endcap.testing.models import START_US, dataset, planted_tastes

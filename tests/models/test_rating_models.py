@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endcap.evaluation.pointwise.ratings import PredictsRatings, ratings_of
-from endcap.models.biased_mean import NO_BIAS, BiasedMean, BiasedMeanConfig, best_shrinkage
-from endcap.models.biased_mf import BiasedMF, BiasedMFConfig
-from endcap.models.rating_als import RatingALS, RatingALSConfig
-from endcap.models.ridge import solve_ridge, sparse_rows
+from endcap.models.ratings.als import RatingALS, RatingALSConfig
+from endcap.models.ratings.biased_mean import NO_BIAS, BiasedMean, BiasedMeanConfig, best_shrinkage
+from endcap.models.ratings.biased_mf import BiasedMF, BiasedMFConfig
+from endcap.models.ratings.ridge import solve_ridge, sparse_rows
 from endcap.schema.errors import DataError, NotFittedError
 from rated import electronics_like, rated
 
@@ -61,7 +61,7 @@ def test_ridge_is_that_of_the_normal_equations(d, pairs, penalty):
 
 
 def test_rows_of_many_lengths_go_through_in_blocks(monkeypatch):
-    monkeypatch.setattr("endcap.models.ridge._BLOCK_CELLS", 16)
+    monkeypatch.setattr("endcap.models.ratings.ridge._BLOCK_CELLS", 16)
     rows = np.repeat(np.arange(40), np.arange(40) % 7).astype(np.int32)
     columns = rng().integers(30, size=len(rows)).astype(np.int32)
     grouped = sparse_rows(rows, columns, np.ones(len(rows), dtype=np.float32), n_rows=40)

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endcap.features.history import build_history, history_of
-from endcap.models.loop import LoopConfig
-from endcap.models.sequence import Sequence
-from endcap.models.sequence_config import SequenceConfig
-from endcap.models.sequence_examples import Order, build_examples, order_in, placed
-from endcap.models.sequence_network import SequenceEncoder, low_pass
-from endcap.models.sequence_training import MIN_HELD_OUT, choose_held_out, singular_vectors
-from endcap.models.softmax import catalogue_cross_entropy
+from endcap.models.learning.loop import LoopConfig
+from endcap.models.learning.softmax import catalogue_cross_entropy
+from endcap.models.sequence.config import SequenceConfig
+from endcap.models.sequence.examples import Order, build_examples, order_in, placed
+from endcap.models.sequence.model import Sequence
+from endcap.models.sequence.network import SequenceEncoder, low_pass
+from endcap.models.sequence.training import MIN_HELD_OUT, choose_held_out, singular_vectors
 from endcap.schema.types import DAY_US
 from endcap.testing.models import START_US, checkerboard, dataset, planted_tastes
 
@@ -121,7 +121,7 @@ def test_padding_changes_nothing():
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_the_loss_and_its_gradients_are_those_of_torch(smoothing, monkeypatch):
-    monkeypatch.setattr("endcap.models.softmax.fast_dtype", lambda: torch.float32)
+    monkeypatch.setattr("endcap.models.learning.softmax.fast_dtype", lambda: torch.float32)
     torch.manual_seed(1)
     queries, table = torch.randn(5, 4), torch.randn(8, 4)
     targets = torch.tensor([1, 7, 3, 3, 2])
@@ -220,7 +220,7 @@ def test_training_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*args, **kwargs)
 
-    monkeypatch.setattr("endcap.models.sequence_training.catalogue_cross_entropy", fails)
+    monkeypatch.setattr("endcap.models.sequence.training.catalogue_cross_entropy", fails)
     with pytest.raises(KeyboardInterrupt):
         Sequence(SMALL).keep_training_in(tmp_path).fit(data, rng=np.random.default_rng(3))
     n_before = taken

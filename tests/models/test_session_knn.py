@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from endcap.features.history import history_of
-from endcap.models.session_index import (
+from endcap.models.neighbours.session_index import (
     SessionKNNConfig,
     build_index,
     nearest_sessions,
     score_session,
 )
-from endcap.models.session_knn import SessionKNN, current_places
+from endcap.models.neighbours.session_knn import SessionKNN, current_places
 from endcap.schema.protocols import Reason
 from endcap.schema.types import SECOND_US
 from endcap.testing.models import START_US, dataset

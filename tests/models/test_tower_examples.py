@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endcap.features.history import build_history, tower_weights
-from endcap.models.tower_examples import WINDOW, build_baskets, has_baskets
-from endcap.models.tower_network import places_of
+from endcap.models.two_tower.examples import WINDOW, build_baskets, has_baskets
+from endcap.models.two_tower.network import places_of
 from endcap.testing.models import dataset
 
 N_USERS, N_ITEMS = 3, 5

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from endcap.models import tower_training
-from endcap.models.loop import train_network
-from endcap.models.tower_config import TwoTowerConfig
-from endcap.models.tower_examples import build_baskets
-from endcap.models.tower_inputs import (
+from endcap.models.learning.loop import train_network
+from endcap.models.two_tower import training as tower_training
+from endcap.models.two_tower.config import TwoTowerConfig
+from endcap.models.two_tower.examples import build_baskets
+from endcap.models.two_tower.inputs import (
     SIMILARITY_SHARE,
     add_popularity,
     build_inputs,
     log_popularity,
     price_bands,
 )
-from endcap.models.tower_network import ItemTower, UserTower, places_of, sampled_softmax
-from endcap.models.tower_training import (
+from endcap.models.two_tower.network import ItemTower, UserTower, places_of, sampled_softmax
+from endcap.models.two_tower.training import (
     POPULARITY_WEIGHTS,
     TowerLearner,
     hold_out,

@@ -7,9 +7,9 @@ import pytest
 
 from endcap.features.history import tower_weights
 from endcap.features.tower_context import tower_context
-from endcap.models.tower_config import TwoTowerConfig
-from endcap.models.tower_training import POPULARITY_WEIGHTS, TowerLearner
-from endcap.models.two_tower import TwoTower
+from endcap.models.two_tower.config import TwoTowerConfig
+from endcap.models.two_tower.model import TwoTower
+from endcap.models.two_tower.training import POPULARITY_WEIGHTS, TowerLearner
 from endcap.schema.errors import DataError, NotFittedError
 from endcap.schema.types import DAY_US
 from endcap.testing.models import dataset, planted_tastes

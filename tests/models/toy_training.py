@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from endcap.models.checkpoint import Checkpoint, training_key
-from endcap.models.loop import LoopConfig, train_network
+from endcap.models.learning.checkpoint import Checkpoint, training_key
+from endcap.models.learning.loop import LoopConfig, train_network
 
 N_EXAMPLES, BATCH = 64, 16
 CONFIG = LoopConfig(

@@ -11,7 +11,7 @@ from endcap.features.popularity import decayed_counts
 from endcap.features.unsettled import UserEvents, settle
 from endcap.features.weights import KindWeights, interaction_weights, interest, weigh
 from endcap.models.als import ALS, ALSConfig
-from endcap.models.item_knn import ItemKNN, ItemKNNConfig
+from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.models.popular import Popular
 from endcap.models.repeat import Repeat
 from endcap.models.trending import Trending

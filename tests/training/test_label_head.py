@@ -5,7 +5,7 @@ import pytest
 
 from endcap.evaluation.seeds.labels import split_labels
 from endcap.evaluation.seeds.seed_1 import evaluate_seed_1
-from endcap.models.two_tower import TwoTower, TwoTowerConfig
+from endcap.models.two_tower.model import TwoTower, TwoTowerConfig
 from endcap.training.label_head import HEAD_SHARE, PENALTIES, fit_head, label_prediction
 from rated import electronics_like
 

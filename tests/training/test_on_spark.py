@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from endcap.models.als import ALS, ALSConfig
-from endcap.models.ncf import NCF
+from endcap.models.ncf.model import NCF
 from endcap.models.popular import Popular
 from endcap.schema.errors import SettingsError
 from endcap.testing.models import checkerboard

@@ -8,9 +8,9 @@ import optuna
 import pytest
 
 from endcap.models import registry
+from endcap.models.learning.watching import show_epoch, watched_by
 from endcap.models.popular import Popular
 from endcap.models.search_spaces import SPACES, OneOf, Real, Whole, contains, space_of
-from endcap.models.watching import show_epoch, watched_by
 from endcap.schema.errors import DataError, SettingsError
 from endcap.schema.protocols import Resumes
 from endcap.schema.types import DAY_US

@@ -1,6 +1,6 @@
 """Scores of all items from the nearest neighbours of a few, for training and serving alike.
 
-How neighbours are found is `models/item_knn.py`'s affair.
+How neighbours are found is `models/neighbours/item_knn.py`'s affair.
 """
 
 from __future__ import annotations

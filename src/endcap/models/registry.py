@@ -19,14 +19,14 @@ MODELS = {
     "popular": ("endcap.models.popular", "Popular"),
     "trending": ("endcap.models.trending", "Trending"),
     "repeat": ("endcap.models.repeat", "Repeat"),
-    "item_knn": ("endcap.models.item_knn", "ItemKNN"),
-    "ease": ("endcap.models.ease", "EASE"),
-    "session_knn": ("endcap.models.session_knn", "SessionKNN"),
+    "item_knn": ("endcap.models.neighbours.item_knn", "ItemKNN"),
+    "ease": ("endcap.models.ease.model", "EASE"),
+    "session_knn": ("endcap.models.neighbours.session_knn", "SessionKNN"),
     "als": ("endcap.models.als", "ALS"),
-    "two_tower": ("endcap.models.two_tower", "TwoTower"),
-    "ncf": ("endcap.models.ncf", "NCF"),
-    "content": ("endcap.models.content", "Content"),
-    "sequence": ("endcap.models.sequence", "Sequence"),
+    "two_tower": ("endcap.models.two_tower.model", "TwoTower"),
+    "ncf": ("endcap.models.ncf.model", "NCF"),
+    "content": ("endcap.models.content.model", "Content"),
+    "sequence": ("endcap.models.sequence.model", "Sequence"),
 }
 NAMES = tuple(MODELS)
 

@@ -1,6 +1,6 @@
 """The blend of fitted models: learnt on what came before the question, asked like any model.
 
-How it ranks is told in `models/blend_ranked.py`; this file supplies what it learns from.
+How it ranks is told in `models/blend/ranked.py`; this file supplies what it learns from.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.registry import PROTOCOLS, split_by
 from endcap.evaluation.split import Split
-from endcap.models.blend_lessons import Lesson
-from endcap.models.blend_ranked import RankedBlend
-from endcap.models.blend_rule import Rule
+from endcap.models.blend.lessons import Lesson
+from endcap.models.blend.ranked import RankedBlend
+from endcap.models.blend.rule import Rule
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError
 from endcap.schema.protocols import Recommender, TakesHistory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from endcap.models.blend_config import BlendConfig
+from endcap.models.blend.config import BlendConfig
 
 
 class BlendSettings(BlendConfig):

@@ -1,7 +1,7 @@
 """One fit of a network in several processes of a Spark cluster, by pyspark's TorchDistributor.
 
-How processes share a training is `models/loop.py`'s affair; here they are started, given the data,
-and the fitted model is fetched from the first of them.
+How processes share a training is said in `models/learning/loop.py`; here they are started, given
+the data, and the fitted model is fetched from the first of them.
 """
 
 from __future__ import annotations

@@ -25,11 +25,11 @@ from endcap.features.unsettled import settle
 from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, weigh
 from endcap.ingest.snapshot import Snapshot, load_dataset, open_snapshot, read_catalogue, read_ids
 from endcap.models.als import ALS
-from endcap.models.item_knn import ItemKNN
+from endcap.models.neighbours.item_knn import ItemKNN
 from endcap.models.popular import Popular
 from endcap.models.repeat import Repeat
 from endcap.models.trending import Trending
-from endcap.models.two_tower import TwoTower
+from endcap.models.two_tower.model import TwoTower
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions
 from endcap.schema.errors import DataError

@@ -15,7 +15,7 @@ from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.pointwise.ratings import Stars, predicted
 from endcap.evaluation.seeds.result import SeedEvaluation
 from endcap.evaluation.seeds.seed_2 import MIN_RATINGS, RowSplit, evaluate_seed_2, split_rows
-from endcap.models.rating_als import RatingALS, RatingALSConfig
+from endcap.models.ratings.als import RatingALS, RatingALSConfig
 from endcap.schema.dataset import Dataset
 from endcap.telemetry import console
 from endcap.training.config import TrainingConfig

@@ -32,7 +32,7 @@ from endcap.features.sessions import session_ids
 from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, weigh
 from endcap.ingest.lists import GivenLists
 from endcap.models import registry
-from endcap.models.blend import Blend
+from endcap.models.blend.by_rank import Blend
 from endcap.models.popular import Popular, PopularConfig
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError, SettingsError

@@ -14,9 +14,9 @@ from endcap.evaluation.pointwise.ratings import PredictsRatings
 from endcap.evaluation.pointwise.result import RatingEvaluation
 from endcap.evaluation.pointwise.split import split_ratings
 from endcap.evaluation.split import days_before_end
-from endcap.models.biased_mean import BiasedMean
-from endcap.models.biased_mf import BiasedMF
-from endcap.models.rating_als import RatingALS
+from endcap.models.ratings.als import RatingALS
+from endcap.models.ratings.biased_mean import BiasedMean
+from endcap.models.ratings.biased_mf import BiasedMF
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import SettingsError
 from endcap.telemetry import console

@@ -18,7 +18,7 @@ from endcap.evaluation.seeds.seed_1 import LabelPrediction, evaluate_seed_1, ite
 from endcap.evaluation.seeds.seed_2 import MIN_RATINGS, evaluate_seed_2, split_rows
 from endcap.evaluation.split import Fact
 from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, weigh
-from endcap.models.rating_als import RatingALS, RatingALSConfig
+from endcap.models.ratings.als import RatingALS, RatingALSConfig
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import SettingsError
 from endcap.schema.protocols import ScoresItems

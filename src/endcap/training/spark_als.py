@@ -19,7 +19,7 @@ from scipy import sparse
 from endcap.evaluation.pointwise.ratings import ratings_of
 from endcap.models.als import ALS, ALSConfig
 from endcap.models.histories import entry_rows
-from endcap.models.rating_als import RatingALS, RatingALSConfig
+from endcap.models.ratings.als import RatingALS, RatingALSConfig
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import ItemIdx, UserIdx
 

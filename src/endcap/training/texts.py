@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from endcap.ingest.item_texts import read_item_texts
-from endcap.models.text_encoder import TextConfig, text_vectors
+from endcap.models.content.text_encoder import TextConfig, text_vectors
 from endcap.schema.dataset import Dataset
 
 

@@ -21,8 +21,8 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from endcap.models import registry
+from endcap.models.learning.watching import watched_by
 from endcap.models.search_spaces import OneOf, Range, Space, Whole, contains
-from endcap.models.watching import watched_by
 from endcap.schema.protocols import Resumes
 from endcap.telemetry import console, track
 from endcap.training.run import model_rng

@@ -1,0 +1,1 @@
+"""The lists of several models made into one."""

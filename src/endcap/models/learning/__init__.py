@@ -1,0 +1,1 @@
+"""How all our networks are trained: loop, checkpoints, and the loss over a catalogue."""

@@ -1,0 +1,1 @@
+"""Neural collaborative filtering: a learnt function of user and item."""

@@ -1,0 +1,1 @@
+"""Models that foresee ratings; rivals and seeds, none of which makes a page."""

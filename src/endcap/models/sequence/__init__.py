@@ -1,0 +1,1 @@
+"""A transformer of what a user had, in order: what comes next."""

@@ -1,0 +1,1 @@
+"""Two networks that put users and items into one space."""
