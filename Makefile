@@ -72,6 +72,7 @@ reference:  ## Write docs/reference, endcap.example.toml and the tables of resul
 
 bench:  ## Run a benchmark and keep its numbers [NAME=... QUICK=1]
 	$(INSTALL) dev
+	$(if $(filter models.speed models.temporal,$(NAME)),$(INSTALL) rivals)
 	@$(BIN)/python -m benchmarks $(NAME)
 
 lock:  ## Resolve requirements/*.txt anew [UPGRADE=1 for the newest versions]
@@ -82,8 +83,9 @@ lock:  ## Resolve requirements/*.txt anew [UPGRADE=1 for the newest versions]
 	$(COMPILE) pyproject.toml --group build -c requirements/dev.txt -o requirements/serve.txt; \
 	printf 'ranx\nrectools\nscikit-learn\n' | $(COMPILE) - --python-version 3.11 -o requirements/peers.txt; \
 	echo recpack | $(COMPILE) - --python-version 3.11 --no-deps >> requirements/peers.txt; \
+	echo 'rectools[lightfm,torch]' | $(COMPILE) - --python-version 3.11 -c requirements/peers.txt -o requirements/rivals.txt; \
 	echo uv | $(COMPILE) - --no-annotate -o requirements/uv.txt
 
 clean:  ## Remove what make installed and what tools cached; your data in var/ stays
-	rm -rf .venv .peers .uv dist .coverage .*_cache .hypothesis
+	rm -rf .venv .peers .rivals .uv dist .coverage .*_cache .hypothesis
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,8 +7,10 @@ import json
 import os
 import sys
 
+MODELS = ("beauty", "cold_items", "next_basket", "sessions", "speed", "temporal")
 NAMES = (
-    *("demo", "evaluation", "events", "ingest", "models.beauty", "models.sessions"),
+    *("demo", "evaluation", "events", "ingest"),
+    *(f"models.{name}" for name in MODELS),
     *("off_policy", "pages", "seeds", "tables"),
 )
 

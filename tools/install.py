@@ -27,12 +27,15 @@ ROOT = Path(__file__).resolve().parent.parent
 SETS = ("serve", "demo", "dev", "spark")
 """Each holds all of the one before it, in the same versions."""
 
-PEERS = "peers"
-"""Libraries that measure lists as we do, for a test; they need older versions of much else."""
+APART = ("peers", "rivals")
+"""Other people's libraries, which need older versions of much else: each set has its own place.
+
+`peers` measure lists as we do, for a test; `rivals` make them, for a benchmark, and bring PyTorch.
+"""
 
 MIN_PYTHON = (3, 11)
 MIN_UV = (0, 8)
-PACKAGES_MB = {"serve": 60, "demo": 280, "dev": 560, "spark": 1020, PEERS: 210}
+PACKAGES_MB = {"serve": 60, "demo": 280, "dev": 560, "spark": 1020, "peers": 210, "rivals": 120}
 """What a set downloads for Linux x86-64 without PyTorch and what only PyTorch needs."""
 
 CUDA_TORCH_MB = {"x86_64": 3000, "aarch64": 3200}
@@ -77,13 +80,16 @@ class Checkout:
         self.venv = root / ".venv"
         self.python = self.venv / "bin" / "python"
         self.stamp = self.venv / STAMP
-        self.peers = root / ".peers"
         self.own = root / ".uv"
         self.uv = self.own / "uv"
 
     def requirements(self, name: str) -> Path:
         """Return the locked file of a set."""
         return self.root / "requirements" / f"{name}.txt"
+
+    def apart(self, name: str) -> Path:
+        """Return the environment of a set that is none of ours."""
+        return self.root / f".{name}"
 
     def installed(self) -> dict[str, str]:
         """Return what the stamp says; empty when an installation never came to its end."""
@@ -103,7 +109,7 @@ def main(arguments: list[str]) -> int:
     """Return the exit code: 0 when the wanted set is there."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "wanted", choices=(*SETS, PEERS, "uv"), help="a set; or uv, to print its path"
+        "wanted", choices=(*SETS, *APART, "uv"), help="a set; or uv, to print its path"
     )
     parser.add_argument("--torch", choices=("default", "cpu"), help="which build of PyTorch")
     options = parser.parse_args(arguments)
@@ -117,8 +123,8 @@ def main(arguments: list[str]) -> int:
         with one_at_a_time(checkout):
             if options.wanted == "uv":
                 print(find_uv(checkout))
-            elif options.wanted == PEERS:
-                install_peers(checkout)
+            elif options.wanted in APART:
+                install_apart(checkout, options.wanted, options.torch)
             else:
                 install(checkout, options.wanted, options.torch)
     except InstallError as error:
@@ -153,21 +159,24 @@ def install(checkout: Checkout, wanted: str, torch: str | None) -> None:
     checkout.stamp.write_text(json.dumps(want, indent=2) + "\n")
 
 
-def install_peers(checkout: Checkout) -> None:
-    """Bring `.peers` to its locked set; at once when it is there already."""
-    locked, stamp = checkout.requirements(PEERS), checkout.peers / STAMP
+def install_apart(checkout: Checkout, name: str, torch: str | None) -> None:
+    """Bring `.peers` or `.rivals` to its locked set; at once when it is there already.
+
+    Rivals take the build of PyTorch that `.venv` has, unless another one is asked for.
+    """
+    locked, venv = checkout.requirements(name), checkout.apart(name)
     want = {"python": python_version(), "requirements": sha256(locked)}
-    if read_stamp(stamp) == want:
+    if name != "peers":
+        want["torch"] = torch or checkout.installed().get("torch", "default")
+    if read_stamp(venv / STAMP) == want:
         return
     uv, environment = find_uv(checkout), uv_environment()
-    say(
-        f"installing the {PEERS} set into .peers (Python {want['python']}): about "
-        f"{PACKAGES_MB[PEERS]} MB to download, less what uv has in its cache"
-    )
-    run([uv, *NEW_VENV, str(checkout.peers)], environment)
-    python = ["--python", str(checkout.peers / "bin" / "python")]
-    run([uv, "pip", "sync", *python, "--require-hashes", str(locked)], environment)
-    stamp.write_text(json.dumps(want, indent=2) + "\n")
+    announce({"set": name, **want}, f".{name}")
+    run([uv, *NEW_VENV, str(venv)], environment)
+    python = ["--python", str(venv / "bin" / "python")]
+    for command in sync_commands(locked, python, checkout.own, torch=want.get("torch", "default")):
+        run([uv, "pip", *command], environment)
+    (venv / STAMP).write_text(json.dumps(want, indent=2) + "\n")
 
 
 def target(
@@ -190,17 +199,24 @@ def install_commands(checkout: Checkout, want: Mapping[str, str]) -> list[list[s
     """Return the arguments of each `uv pip` call that brings the environment to the target."""
     python = ["--python", str(checkout.python)]
     locked = checkout.requirements(want["set"])
-    torch: list[list[str]] = []
-    if want["torch"] == "cpu" and want["set"] != "serve":
-        locked, version = without_gpu_packages(locked, checkout.own)
-        # The locked hashes are those of the builds on the package index. PyTorch's CPU build lies
-        # elsewhere, so this one package comes by its version alone; all it needs is locked.
-        torch = [["install", *python, "--no-deps", "--torch-backend", "cpu", f"torch=={version}"]]
+    torch = "default" if want["set"] == "serve" else want["torch"]
     project = ["--no-deps", "--no-build-isolation", "--editable", str(checkout.root)]
     return [
-        ["sync", *python, "--require-hashes", str(locked)],
-        *torch,
+        *sync_commands(locked, python, checkout.own, torch=torch),
         ["install", *python, "--quiet", *project],
+    ]
+
+
+def sync_commands(locked: Path, python: list[str], own: Path, *, torch: str) -> list[list[str]]:
+    """Return the arguments of each `uv pip` call that installs a locked file."""
+    if torch != "cpu":
+        return [["sync", *python, "--require-hashes", str(locked)]]
+    # The locked hashes are those of the builds on the package index. PyTorch's CPU build lies
+    # elsewhere, so this one package comes by its version alone; all it needs is locked.
+    locked, version = without_gpu_packages(locked, own)
+    return [
+        ["sync", *python, "--require-hashes", str(locked)],
+        ["install", *python, "--no-deps", "--torch-backend", "cpu", f"torch=={version}"],
     ]
 
 
@@ -227,10 +243,10 @@ def without_gpu_packages(locked: Path, folder: Path) -> tuple[Path, str]:
     return copy, version
 
 
-def announce(want: Mapping[str, str]) -> None:
-    """Say what is going to be installed and how much that downloads."""
+def announce(want: Mapping[str, str], place: str = ".venv") -> None:
+    """Say what is going to be installed where and how much that downloads."""
     size_mb, small = PACKAGES_MB[want["set"]], ""
-    if want["set"] != "serve":
+    if want["set"] not in ("serve", "peers"):
         cuda_mb = CUDA_TORCH_MB.get(platform.machine()) if sys.platform == "linux" else None
         if cuda_mb and want["torch"] == "default":
             size_mb += cuda_mb
@@ -242,7 +258,7 @@ def announce(want: Mapping[str, str]) -> None:
             size_mb += SMALL_TORCH_MB
     size = f"{size_mb / 1000:.1f} GB" if size_mb >= 1000 else f"{size_mb} MB"
     say(
-        f"installing the {want['set']} set into .venv (Python {want['python']}): about {size} to "
+        f"installing the {want['set']} set into {place} (Python {want['python']}): about {size} to "
         f"download, less what uv has in its cache{small}"
     )
 

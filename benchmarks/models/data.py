@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -36,6 +37,12 @@ def leave_one_out_data(folder: Path) -> Dataset:
     return dataset_of(
         rows["ts"] * SECOND_US, rows["user"] - first[0], rows["item"] - first[1], kind=Kind.RATING
     )
+
+
+def tenth_of(data: Dataset) -> Dataset:
+    """Return what every tenth user did; the others are still counted."""
+    told = data.interactions
+    return replace(data, interactions=told.take(told.user_idx % 10 == 0))
 
 
 def dataset_of(

@@ -13,18 +13,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.models.data import folder_of, leave_one_out_data
+from benchmarks.models.data import folder_of, leave_one_out_data, tenth_of
 from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.registry import split_by
-from endcap.evaluation.split import Split
+from endcap.evaluation.split import TEMPORAL, Split
 from endcap.features.weights import interest
 from endcap.models import registry
 from endcap.schema.dataset import Dataset
@@ -32,17 +33,25 @@ from endcap.schema.protocols import Persistent, Recommender
 from endcap.training.run import model_rng, peak_memory_bytes
 
 KEPT = Path("var/benchmarks/fits")
+WINDOW_DAYS = 70
+"""What is foreseen under a cut in time: on Amazon Beauty a tenth of the events."""
+
 _FACTS = "fit.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One fit: of a model, on the part of a data set that leave-one-out lets it learn."""
+    """One fit: of a model, on the part of a data set that a split lets it learn.
+
+    params: settings that differ from the defaults, as JSON.
+    part: one of `PARTS`.
+    """
 
     folder: str
     name: str
     seed: int
     params: str = "{}"
+    part: str = "leave-one-out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ def fit_all(wanted: Sequence[Wanted], data: Dataset) -> Iterator[Fitted]:
 
     Args:
         wanted: what to fit.
-        data: what the models learn from, `stale(...).train`.
+        data: what all of them learn from, the training data of their part.
     """
     missing = [one for one in wanted if not (kept_at(one, data) / _FACTS).is_file()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -74,6 +83,24 @@ def stale(data: Dataset, on: str) -> Split:
     """Return the leave-one-out split without refit: last item, or the one before on validation."""
     choices = ProtocolConfig(refit=False, on="validation" if on == "validation" else "test")
     return split_by("leave-one-out", data, choices=choices, prepare=interest)
+
+
+def dated(data: Dataset, n_windows_back: int) -> Split:
+    """Return the cut in time before the last days of the data, or so many windows before that."""
+    choices = ProtocolConfig(
+        on="validation" if n_windows_back else "test",
+        test_days=WINDOW_DAYS * max(n_windows_back, 1),
+        validation_days=WINDOW_DAYS,
+    )
+    return split_by(TEMPORAL, data, choices=choices, prepare=interest)
+
+
+PARTS: Mapping[str, Callable[[Dataset], Split]] = {
+    "leave-one-out": partial(stale, on="test"),
+    **{f"temporal-{n}": partial(dated, n_windows_back=n) for n in range(4)},
+    **{f"tenth-temporal-{n}": lambda data, n=n: dated(tenth_of(data), n) for n in range(4)},
+}
+"""Splits by name, of whose training data models are fitted."""
 
 
 def kept_at(one: Wanted, data: Dataset) -> Path:
@@ -103,12 +130,12 @@ def _fit_apart(one: Wanted) -> None:
     print(f"fitting {one.name}, seed {one.seed}", flush=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "benchmarks.models.fits"]
-    asked = [one.folder, one.name, str(one.seed), one.params]
+    asked = [one.folder, one.name, str(one.seed), one.params, one.part]
     subprocess.run([*command, *asked], env=environment, check=True, capture_output=True)
 
 
 def _fit_here(one: Wanted) -> None:
-    data = stale(leave_one_out_data(folder_of(one.folder)), "test").train
+    data = PARTS[one.part](leave_one_out_data(folder_of(one.folder))).train
     folder = kept_at(one, data)
     (folder / "model").mkdir(parents=True, exist_ok=True)
     model = registry.create(one.name, json.loads(one.params))
@@ -123,4 +150,4 @@ def _fit_here(one: Wanted) -> None:
 
 
 if __name__ == "__main__":
-    _fit_here(Wanted(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))
+    _fit_here(Wanted(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:]))

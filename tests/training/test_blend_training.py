@@ -135,3 +135,17 @@ def test_the_blend_is_judged_beside_its_members(data):
     ndcg = {name: model.metrics["ndcg"].mean for name, model in found.items()}
     assert ndcg[BLEND] > ndcg["popular"]
     assert ndcg[BLEND] >= 0.8 * ndcg["item_knn"]
+
+
+def test_windows_before_one_cut_are_learnt_from_one_before_the_other(split):
+    known = earlier(split, CONFIG)
+    windows = list(blending._windows(known, config=CONFIG, n=3))
+    assert len(windows) == 3
+    for later, before in zip([split, *windows], windows, strict=False):
+        assert before.end_us <= later.cut_us
+    assert len(list(blending._windows(known, config=CONFIG, n=100))) < 10
+
+
+def test_where_everybody_ends_at_another_time_one_window_is_enough(data):
+    known = split_of(data, "leave-one-out", refit=False, on="validation")
+    assert list(blending._windows(known, config=CONFIG, n=3)) == [known]

@@ -97,13 +97,21 @@ def test_the_record_is_json_with_what_was_published(grid):
 
 def test_the_published_network_is_a_preset_and_says_where_it_ends(data, monkeypatch):
     known = judge_seed_1(data, config=CONFIG, with_network=False)
-    facts = {"network_least_prediction": 0.5, "network_most_prediction": 0.5125}
+    facts = {
+        "network_share_at_half": 0.912,
+        "network_most_prediction": 0.5125,
+        "network_train_mse_by_epoch": "0.5437, 0.2194",
+        "constant_half_train_mse": 0.1794,
+    }
     monkeypatch.setattr(
         "endcap.training.presets.judge_seed_1",
         lambda data, *, config, sparse, weights: replace(known, facts={**known.facts, **facts}),
     )
     evaluation = preset_of("two_tower", "seed-1")(data, CONFIG, DEFAULT_WEIGHTS)
-    assert "between 0.5000 and 0.5125" in where_predictions_lie(evaluation)
+    told = where_predictions_lie(evaluation)
+    assert "To 91.2% of the held-out rows the network says 0.5" in told
+    assert "up to 0.5125" in told
+    assert "0.5437, 0.2194; that of the constant 0.5: 0.1794" in told
     assert where_predictions_lie(known) == ""
 
 

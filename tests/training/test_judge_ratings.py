@@ -56,9 +56,26 @@ def test_seed_2_shows_every_setting_beside_what_knows_nothing(data):
 def test_seed_1_shows_its_network_and_rankers_beside_what_knows_nothing(data):
     found = judge_seed_1(data, ["popular"], config=CONFIG)
     assert {"network", "popular", "constant_half", "random", "oracle"} <= set(found.rows)
-    assert found.facts["network_least_prediction"] >= 0.5
+    facts = found.facts
+    assert 0.5 <= facts["network_least_prediction"] <= facts["network_most_prediction"] <= 1
+    assert 0 < facts["network_share_at_half"] <= 1
+    by_epoch = [float(mse) for mse in facts["network_train_mse_by_epoch"].split(", ")]
+    assert by_epoch[-1] == pytest.approx(facts["network_train_mse"], abs=1e-4)
+    assert by_epoch[-1] > facts["constant_half_train_mse"] - 0.01, "there is nothing below 0.5"
     assert np.isnan(found.rows["popular"]["mse"].mean)
     assert "precision@10" in found.blind
+
+
+def test_seed_1_shows_what_two_towers_say_of_the_labels(data):
+    """Honest, so near the mean: far from the constant 0.5, where the published network goes."""
+    found = judge_seed_1(
+        data, ["two_tower"], config=CONFIG, with_network=False, ties="shuffled"
+    ).rows
+    assert np.isnan(found["two_tower"]["mse"].mean), "a score is no label"
+    for metric in ("mse", "mse_validation"):
+        ours = found["two_tower, label head"][metric].mean
+        assert ours <= 1.01 * found["constant_mean"][metric].mean
+        assert ours < 0.5 * found["constant_half"][metric].mean
 
 
 def test_seed_1_without_its_network(data):

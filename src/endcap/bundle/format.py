@@ -45,7 +45,8 @@ class BundleParts:
     first_seen_us: `features.popularity.first_seen`.
     neighbour_items, neighbour_sims: shape (n_items, n_neighbours), best first, -1 and 0 padded.
     user_tower_onnx: inputs `history_vectors` (batch, length, d) and `history_weights`
-        (batch, length), output `user_vector` (batch, d).
+        (batch, length) and, where the network sees it, `user_context` (batch, n_context); output
+        `user_vector` (batch, d).
     blend_weights: weight of each source in the rank fusion of "Recommended for you".
     clock_shift_us: wall time minus data time; what was last week in the data is last week live.
     """

@@ -35,6 +35,10 @@ KCore = Annotated[
 SampleUsers = Annotated[
     int | None, typer.Option(min=1, help="Keep only this many users, chosen by their id.")
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option(help="local://, or a Spark master such as spark://host:7077 or local[*]."),
+]
 SnapshotName = Annotated[str, typer.Option(help="A snapshot id, its folder, or `latest`.")]
 
 

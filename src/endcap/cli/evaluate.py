@@ -136,7 +136,7 @@ def _evaluate_lists(
         from endcap.training.tracking import open_book
     config, weights, asking = settings.training, settings.kinds, settings.evaluation
     data = with_wanted_texts(
-        load_dataset(opened.path), names, opened.path, cache=settings.var / "texts"
+        load_dataset(opened.path), names, opened.path, config=config, cache=settings.var / "texts"
     )
     given = _given(lists, opened, settings)
     judged = judge(

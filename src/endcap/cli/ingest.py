@@ -12,6 +12,7 @@ from rich.text import Text
 from endcap.cli.context import (
     CatalogueFile,
     ColumnPairs,
+    Engine,
     KCore,
     SampleUsers,
     settings_with,
@@ -69,10 +70,6 @@ MinPerUser = Annotated[
 ]
 MinPerItem = Annotated[
     int, typer.Option(min=0, help="Keep items with this many interactions, counted once.")
-]
-Engine = Annotated[
-    str | None,
-    typer.Option(help="local://, or a Spark master such as spark://host:7077 or local[*]."),
 ]
 UserIds = Annotated[
     str | None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from endcap.cli.context import (
+    Engine,
     Models,
     SnapshotName,
     settings_with,
@@ -26,11 +27,13 @@ from endcap.telemetry import console
 if TYPE_CHECKING:
     from endcap.ingest.snapshot import Snapshot
     from endcap.schema.dataset import Dataset
+    from endcap.training.on_spark import Cluster
     from endcap.training.run import Run
 
 TRAIN_EXAMPLES = """
 **Examples**: `endcap train`, `endcap train item_knn als`, `endcap train --update`,
-`endcap train als --grid`, `endcap train two_tower --preset seed-1`
+`endcap train als --grid`, `endcap train two_tower --preset seed-1`,
+`endcap train als --compute spark://host:7077`
 """
 BUNDLE_EXAMPLES = """
 **Examples**: `endcap bundle`, `endcap bundle --run 20260101T120000-0a1b2c3d`
@@ -63,13 +66,15 @@ def train(
     fresh: Fresh = False,
     grid: Grid = False,
     preset: PresetName = "",
+    compute: Engine = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Fit models on all of a snapshot and keep them as a run; `bundle` makes it servable.
 
-    Ctrl-C keeps the state of a long training; the same command goes on from there.
+    Ctrl-C keeps the state of a long training; the same command goes on from there. A Spark master
+    fits ALS and the networks, this machine the others.
     """
-    settings = settings_with()
+    settings = settings_with({"training": {"compute": compute}})
     named = (*(names or ()), *split_names(models))
     _check_together(named, update=update, fresh=fresh, grid=grid, preset=preset)
     with training_libraries():
@@ -84,7 +89,11 @@ def train(
         return
     chosen = named or settings.training.models
     data = with_wanted_texts(
-        load_dataset(opened.path), chosen, opened.path, cache=settings.var / "texts"
+        load_dataset(opened.path),
+        chosen,
+        opened.path,
+        cache=settings.var / "texts",
+        config=settings.training,
     )
     training = _Training(opened, data, chosen, settings, is_update=update)
     run, path = training.run(fresh=fresh)
@@ -158,18 +167,25 @@ class _Training:
         with book.entry(", ".join(self.names), kind=kind, tags=tags) as entry:
             run, path = self._interruptible(unfinished)
             log_training(entry, run, path, data=self.data)
+            entry.params({f"{name}.compute": one.compute for name, one in run.records.items()})
         shutil.rmtree(unfinished, ignore_errors=True)
         return run, path
 
     def _interruptible(self, unfinished: Path) -> tuple[Run, Path]:
+        from endcap.training.compute import open_compute
+
+        config = self.settings.training
         try:
-            return self._learn(unfinished)
+            with open_compute(
+                config.compute, root=self.settings.var / "training", memory_gb=config.memory_gb
+            ) as cluster:
+                return self._learn(unfinished, cluster)
         except KeyboardInterrupt:
             if unfinished.is_dir():
                 console.print(f"  stopped; the same command goes on from {unfinished}")
             raise
 
-    def _learn(self, unfinished: Path) -> tuple[Run, Path]:
+    def _learn(self, unfinished: Path, cluster: Cluster | None) -> tuple[Run, Path]:
         from endcap.training.run import load_run, train
         from endcap.training.update import update, why_not_continued
 
@@ -189,6 +205,7 @@ class _Training:
                     root=root,
                     params=config.params,
                     keep_in=unfinished,
+                    cluster=cluster,
                 )
             console.print(f"  all models are fitted anew, not from {previous.run_id}: {reason}")
         return train(
@@ -200,6 +217,7 @@ class _Training:
             weights=weights,
             params=config.params,
             keep_in=unfinished,
+            cluster=cluster,
         )
 
 

@@ -26,6 +26,7 @@ from endcap.cli.explore import EXPLORE_EXAMPLES, explore
 from endcap.cli.features import FEATURES_EXAMPLES, features
 from endcap.cli.ingest import INGEST_EXAMPLES, ingest
 from endcap.cli.learn import BUNDLE_EXAMPLES, TRAIN_EXAMPLES, bundle, train
+from endcap.cli.lists import LISTS_EXAMPLES, lists
 from endcap.cli.off_policy import OFF_POLICY_EXAMPLES, off_policy
 from endcap.cli.output import out
 from endcap.cli.privacy import IDENTITIES_EXAMPLES, identities
@@ -76,6 +77,7 @@ app.command("evaluate", epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command("compare", epilog=COMPARE_EXAMPLES)(compare)
 app.command("gate", epilog=GATE_EXAMPLES)(gate)
 app.command("off-policy", epilog=OFF_POLICY_EXAMPLES)(off_policy)
+app.command("lists", epilog=LISTS_EXAMPLES)(lists)
 app.command("bundle", epilog=BUNDLE_EXAMPLES)(bundle)
 app.command("serve", epilog=SERVE_EXAMPLES)(serve)
 app.command("recommend", epilog=RECOMMEND_EXAMPLES)(recommend)

@@ -69,7 +69,7 @@ def tune(
     opened = open_snapshot(settings.var / "snapshots", snapshot)
     data = load_dataset(opened.path)
     bench = validation_bench(
-        with_wanted_texts(data, (model,), opened.path, cache=settings.var / "texts"),
+        with_wanted_texts(data, (model,), opened.path, config=config, cache=settings.var / "texts"),
         config=config,
         asking=settings.evaluation,
         weights=settings.kinds,

@@ -5,7 +5,7 @@ How it ranks is told in `models/blend/ranked.py`; this file supplies what it lea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.registry import PROTOCOLS, split_by
 from endcap.evaluation.split import Split
 from endcap.models.blend.lessons import Lesson
-from endcap.models.blend.ranked import RankedBlend
+from endcap.models.blend.ranked import RankedBlend, learn_together
 from endcap.models.blend.rule import Rule
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError
@@ -52,7 +52,8 @@ def blends(
     Returns:
         nothing when fewer than two of the members are there.
 
-    Cost: the members are fitted once more, unless the validation is of the same training data.
+    Cost: the members are fitted once more for each window that is learnt from, unless it is of the
+    same training data.
     """
     taking_part = {
         name: model
@@ -82,20 +83,37 @@ def learn_rules(
 ) -> dict[bool, Rule]:
     """Return how the lists of the models are best blended, by the targets of the validation.
 
+    Where everybody is asked about one window of time, so many windows before it are learnt from as
+    the settings say and the data have.
+
     The arguments are those of `blends`.
     """
-    if _is_same(validation.train, split.train):
-        fitted = dict(models)
-    else:
-        console.print("  blend: the members once more, on what comes before the validation")
-        fitted, _ = fit_models(
-            validation.train, tuple(models), seed=config.seed, params=config.params
+    taught = []
+    for known in _windows(validation, config=config, n=settings.n_windows):
+        if _is_same(known.train, split.train):
+            fitted = dict(models)
+        else:
+            console.print("  blend: the members once more, on what comes before the validation")
+            fitted, _ = fit_models(
+                known.train, tuple(models), seed=config.seed, params=config.params
+            )
+        told = {name: _told(model, known) for name, model in fitted.items()}
+        blend = RankedBlend.of(
+            told, learnt=known.train, told=known.known, config=settings.of(tuple(told))
         )
-    told = {name: _told(model, validation) for name, model in fitted.items()}
-    blend = RankedBlend.of(
-        told, learnt=validation.train, told=validation.known, config=settings.of(tuple(told))
-    )
-    return blend.learn(lessons_of(validation), seed=config.seed)
+        taught.append((blend, lessons_of(known)))
+    return learn_together(taught, seed=config.seed)
+
+
+def _windows(validation: Split, *, config: TrainingConfig, n: int) -> Iterator[Split]:
+    """Yield the validation, and where it has a window of time, those before it: n at most."""
+    yield validation
+    if PROTOCOLS[validation.protocol].train_ends_at_cut:
+        for _ in range(n - 1):
+            before = earlier(validation, config)
+            if before is None:
+                return
+            yield (validation := before)
 
 
 def lessons_of(split: Split) -> list[Lesson]:
@@ -128,7 +146,7 @@ def earlier(split: Split, config: TrainingConfig) -> Split | None:
             split.protocol, split.train, choices=choices, target_kinds=split.target_kinds
         )
     except DataError as error:
-        console.print(f"  blend: all members have the same say, for {error.what}")
+        console.print(f"  blend: nothing more to learn from, for {error.what}")
         return None
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from endcap.evaluation.protocols.config import Choices, Part, ProtocolConfig
 from endcap.evaluation.split import TEMPORAL
+from endcap.models.content.text_config import TextConfig
 from endcap.schema.columns import Kind
 from endcap.training.blend_config import BlendSettings
 
@@ -45,6 +46,9 @@ class TrainingConfig(BaseModel):
         description="Kinds of interaction that the evaluation has models foresee; "
         "empty: all whose weight is above 0.",
     )
+    texts: TextConfig = Field(
+        TextConfig(), description="How models that read what the shop says of items are told it."
+    )
     blend: BlendSettings = Field(
         BlendSettings(), description="How the evaluation's blend is made and what it learns."
     )
@@ -54,7 +58,21 @@ class TrainingConfig(BaseModel):
         "a source that is not named has none.",
     )
 
-    # Where it is written down changes nothing of a result, so it is no part of a setup's name.
+    # An evaluation fits on this machine, so where a run is fitted is no part of a setup's name,
+    # and neither is where it is written down.
+    compute: str = Field(
+        "local://",
+        exclude=True,
+        description="What fits the models of a run: local://, or a Spark master: "
+        "spark://host:7077, local[*].",
+    )
+    memory_gb: float = Field(
+        1.0,
+        ge=0.25,
+        exclude=True,
+        description="Memory of the Spark driver and of each worker's process; nothing for "
+        "local://.",
+    )
     tracking: str = Field(
         "local",
         exclude=True,

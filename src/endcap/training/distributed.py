@@ -83,7 +83,8 @@ def fit_on_spark(
 
     Each takes a part of every batch; gradients are averaged, by gloo or on GPUs by NCCL. What is
     drawn at random while a loss is computed is drawn by each process for itself, so the losses are
-    those of one process but for noise.
+    those of one process but for noise; unless negatives come from the batch, of which each process
+    has but a part.
 
     Args:
         session: whose workers have Python with this package; each has a free core, or GPU, for as
@@ -106,13 +107,7 @@ def fit_on_spark(
     with tempfile.TemporaryDirectory(dir=shared, prefix="fit-") as place:
         folder = Path(place)
         _write_data(data, folder / DATA)
-        task = {
-            "module": type(model).__module__,
-            "name": type(model).__qualname__,
-            "config": model.config.model_dump(mode="json"),
-            "training": None if training is None else str(training.resolve()),
-        }
-        (folder / TASK).write_text(json.dumps(task))
+        (folder / TASK).write_text(task_of(model, training=training))
         (folder / MODEL).mkdir()
         together = launch(num_processes=n_processes, local_mode=False, use_gpu=use_gpu)
         try:
@@ -130,18 +125,41 @@ def fit_on_spark(
         return type(model).load(folder / MODEL)
 
 
+def n_slots(session: SparkSession) -> int:
+    """Return how many processes the workers that are there can run at a time, at least one."""
+    context: Any = session.sparkContext
+    of_jvm = context._jsc.sc()  # Spark's own count of cores has a floor of two
+    usual = of_jvm.resourceProfileManager().defaultResourceProfile()
+    return max(int(of_jvm.maxNumConcurrentTasks(usual)), 1)
+
+
+def task_of(model: Network, *, training: Path | None = None) -> str:
+    """Return what `unfitted` needs to make the model anew, as JSON."""
+    task = {
+        "module": type(model).__module__,
+        "name": type(model).__qualname__,
+        # What was not set may follow from the data, so it must not be set there either.
+        "config": model.config.model_dump(mode="json", exclude_unset=True),
+        "training": None if training is None else str(training.resolve()),
+    }
+    return json.dumps(task)
+
+
+def unfitted(folder: Path) -> Any:
+    """Return the model of the task in the folder, with its settings, not fitted."""
+    task = json.loads((folder / TASK).read_text())
+    kind: Any = getattr(import_module(task["module"]), task["name"])
+    model = kind(type(kind().config).model_validate(task["config"]))
+    return model if task["training"] is None else model.keep_training_in(Path(task["training"]))
+
+
 def fit_one_of(folder: str, rng: np.random.Generator, backend: str) -> int:
     """Return how many processes took part in the fit that the folder describes; saves the model.
 
     This runs in each of the processes, which torchrun has told about each other.
     """
     place = Path(folder)
-    task = json.loads((place / TASK).read_text())
-    kind: Any = getattr(import_module(task["module"]), task["name"])
-    unfitted = kind()
-    model = kind(type(unfitted.config).model_validate(task["config"]))
-    if task["training"] is not None:
-        model.keep_training_in(Path(task["training"]))
+    model = unfitted(place)
     distributed.init_process_group(backend)
     rank, n_processes = distributed.get_rank(), distributed.get_world_size()
     try:

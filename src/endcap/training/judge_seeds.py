@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.evaluation.pointwise.ratings import PredictsRatings, Ratings, predicted
-from endcap.evaluation.seeds.labels import TieOrder, split_labels
+from endcap.evaluation.seeds.labels import LabelSplit, TieOrder, split_labels
 from endcap.evaluation.seeds.result import SeedEvaluation
 from endcap.evaluation.seeds.seed_1 import LabelPrediction, evaluate_seed_1, item_mean_labels
 from endcap.evaluation.seeds.seed_2 import MIN_RATINGS, evaluate_seed_2, split_rows
@@ -29,6 +29,9 @@ from endcap.training.run import fit_models, model_rng
 
 SEED_2_GRID = (*((32, reg) for reg in (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)), (64, 0.2))
 """Rank and regularisation: the published second round, and the best of the first."""
+
+HALF, NEAR_HALF = 0.5, 0.005
+"""Where the published network goes, and how near counts as being there."""
 
 _BLOCK_CELLS = 1 << 24  # of scores at once: 64 MB
 
@@ -47,7 +50,8 @@ def judge_seed_1(
 
     Args:
         data: a whole snapshot; only its ratings count.
-        rankers: models of the registry that score items; they have no errors, only P@10.
+        rankers: models of the registry that score items; they have no errors, only P@10, but for
+            `two_tower`, which has a row with a label head besides.
         config: seed, replicates of the bootstrap.
         with_network: whether to train the published network.
         sparse: step only the embeddings of a batch; see `SeedNetworkConfig`.
@@ -63,14 +67,43 @@ def judge_seed_1(
 
         run = train_seed_network(split, config=SeedNetworkConfig(sparse=sparse))
         predictions["network"] = run.prediction
-        facts = {
+        facts = _network_facts(run.prediction, split) | {
             "network_steps": "sparse" if sparse else "dense, as published",
             "network_train_mse": run.train_mse[-1],
-            "network_least_prediction": run.least,
-            "network_most_prediction": run.most,
+            "network_train_mse_by_epoch": ", ".join(f"{mse:.4f}" for mse in run.train_mse),
         }
-    learnable = interest(weigh(split.train_data, weights))
-    models, _ = fit_models(learnable, rankers, seed=config.seed)
+    predictions |= _of_rankers(rankers, data, split, config=config, weights=weights)
+    evaluation = evaluate_seed_1(
+        split,
+        predictions,
+        rng=model_rng(config.seed, "evaluation"),
+        n_replicates=config.bootstrap_replicates,
+    )
+    return replace(evaluation, facts={**evaluation.facts, **facts})
+
+
+def _network_facts(said: LabelPrediction, split: LabelSplit) -> dict[str, Fact]:
+    """Return how near to 0.5 the predictions of the held-out rows are."""
+    every = said.test if said.validation is None else np.append(said.validation, said.test)
+    return {
+        "network_least_prediction": float(every.min()),
+        "network_most_prediction": float(every.max()),
+        "network_share_at_half": float(np.mean(np.abs(every - HALF) < NEAR_HALF)),
+        "constant_half_train_mse": float(np.mean(np.square(split.train.stars - HALF))),
+    }
+
+
+def _of_rankers(
+    names: Sequence[str],
+    data: Dataset,
+    split: LabelSplit,
+    *,
+    config: TrainingConfig,
+    weights: KindWeights,
+) -> dict[str, LabelPrediction]:
+    """Return the scores of each model, and what the vectors of `two_tower` say of the labels."""
+    models, _ = fit_models(interest(weigh(split.train_data, weights)), names, seed=config.seed)
+    predictions = {}
     for name, model in models.items():
         if not isinstance(model, ScoresItems):
             raise SettingsError(
@@ -79,13 +112,15 @@ def judge_seed_1(
                 mend="Leave it out of the protocol seed-1",
             )
         predictions[name] = LabelPrediction(pair_scores(model, split.test, n_items=data.n_items))
-    evaluation = evaluate_seed_1(
-        split,
-        predictions,
-        rng=model_rng(config.seed, "evaluation"),
-        n_replicates=config.bootstrap_replicates,
-    )
-    return replace(evaluation, facts={**evaluation.facts, **facts})
+    if "two_tower" in names:
+        # Here, because everything else of this file works without torch.
+        from endcap.models.two_tower.model import TwoTower
+        from endcap.training.label_head import label_prediction
+
+        predictions["two_tower, label head"] = label_prediction(
+            TwoTower(), split, rng=model_rng(config.seed, "label head"), weights=weights
+        )
+    return predictions
 
 
 def judge_seed_2(

@@ -12,7 +12,7 @@ from endcap.features.weights import KindWeights
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import SettingsError
 from endcap.training.config import TrainingConfig
-from endcap.training.judge_seeds import judge_seed_1
+from endcap.training.judge_seeds import NEAR_HALF, judge_seed_1
 
 DENSE_IDS = 50_000
 """With more users and items than this, the published network takes sparse steps."""
@@ -45,12 +45,14 @@ def preset_of(model: str, name: str) -> Preset:
 
 
 def where_predictions_lie(evaluation: SeedEvaluation) -> str:
-    """Return in one sentence between which numbers the network's predictions lie; else nothing."""
+    """Return in a few sentences how near to 0.5 the network's predictions lie; else nothing."""
     facts = evaluation.facts
-    if "network_least_prediction" not in facts:
+    if "network_share_at_half" not in facts:
         return ""
-    least, most = facts["network_least_prediction"], facts["network_most_prediction"]
     return (
-        f"The network says between {least:.4f} and {most:.4f} to every held-out row; the mean "
-        f"label is {facts['mean_label']:.4f}."
+        f"To {facts['network_share_at_half']:.1%} of the held-out rows the network says 0.5, "
+        f"{NEAR_HALF} more or less, and up to {facts['network_most_prediction']:.4f} to the "
+        f"others. It cannot say less than 0.5; the mean label is {facts['mean_label']:.4f}. Its "
+        f"training error by epoch: {facts['network_train_mse_by_epoch']}; that of the constant "
+        f"0.5: {facts['constant_half_train_mse']:.4f}, where it ends when it has rows enough."
     )

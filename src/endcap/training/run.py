@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,10 @@ from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError
 from endcap.schema.protocols import Persistent, Recommender, Resumes
 from endcap.telemetry import console
+from endcap.training.compute import LOCAL
+
+if TYPE_CHECKING:
+    from endcap.training.on_spark import Cluster
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -34,10 +38,14 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """What is known about one fitted model besides its state."""
+    """What is known about one fitted model besides its state.
+
+    compute: where it was fitted: local://, or a Spark master.
+    """
 
     params: Mapping[str, Any]
     fit_s: float
+    compute: str = LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ def fit_models(
     seed: int,
     params: Mapping[str, Mapping[str, Any]] | None = None,
     keep_in: Path | None = None,
+    cluster: Cluster | None = None,
 ) -> tuple[dict[str, Recommender], dict[str, ModelRecord]]:
     """Return the models by name, fitted on what may be learnt from, and what each took.
 
@@ -79,26 +88,42 @@ def fit_models(
         params: settings of each model by name that differ from its defaults.
         keep_in: a folder for the state of trainings that take long, so that they can go on after
             an interruption; each has one of its own there.
+        cluster: fits the models that it takes; all are fitted here when None.
     """
     models: dict[str, Recommender] = {}
     records: dict[str, ModelRecord] = {}
     for name in names:
-        model = registry.create(name, (params or {}).get(name))
+        model, folder = registry.create(name, (params or {}).get(name)), None
         if keep_in is not None and isinstance(model, Resumes):
-            model = model.keep_training_in(keep_in / name)
+            folder = keep_in / name
+            model = model.keep_training_in(folder)
         asked = registry.params(model)  # a fit may fill in what follows from the data
-        models[name], record = timed(name, partial(model.fit, data, rng=model_rng(seed, name)))
-        records[name] = replace(record, params=asked)
+        learn, compute = partial(model.fit, data, rng=model_rng(seed, name)), LOCAL
+        if cluster is not None and cluster.takes(model):
+            learn = partial(cluster.fit, model, data, rng=model_rng(seed, name), keep_in=folder)
+            compute = cluster.master
+        models[name], record = timed(name, learn, where=said_of_place(compute, cluster))
+        records[name] = replace(record, params=asked, compute=compute)
     return models, records
 
 
-def timed(name: str, learn: Callable[[], Recommender]) -> tuple[Recommender, ModelRecord]:
-    """Return the model that has learnt, and what that took; says so in one line."""
+def timed(
+    name: str, learn: Callable[[], Recommender], *, where: str = ""
+) -> tuple[Recommender, ModelRecord]:
+    """Return the model that has learnt, and what that took; says so in one line, with `where`."""
     started_s = time.perf_counter()
     model = learn()
     fit_s = time.perf_counter() - started_s
-    console.print(f"  {name:<10} {fit_s:6.1f} s   peak memory {peak_memory_bytes() / 1e9:.1f} GB")
+    memory = f"peak memory {peak_memory_bytes() / 1e9:.1f} GB"
+    console.print(f"  {name:<10} {fit_s:6.1f} s   {memory}{where}", highlight=False)
     return model, ModelRecord(params=registry.params(model), fit_s=fit_s)
+
+
+def said_of_place(compute: str, cluster: Cluster | None) -> str:
+    """Return what is said of the place of a fit; nothing where there is but one."""
+    if cluster is None:
+        return ""
+    return "   on this machine" if compute == LOCAL else f"   on {compute}"
 
 
 def model_rng(seed: int, name: str) -> np.random.Generator:
@@ -122,6 +147,7 @@ def train(
     weights: KindWeights = DEFAULT_WEIGHTS,
     params: Mapping[str, Mapping[str, Any]] | None = None,
     keep_in: Path | None = None,
+    cluster: Cluster | None = None,
 ) -> tuple[Run, Path]:
     """Fit the models on all of the data, save them under `root`, and return the run and its folder.
 
@@ -136,9 +162,12 @@ def train(
         weights: of each kind of interaction; kept with the run.
         params: settings of each model by name that differ from its defaults.
         keep_in: see `fit_models`; the caller removes it when the run is there.
+        cluster: see `fit_models`.
     """
     prepared = interest(weigh(data, weights))
-    models, records = fit_models(prepared, names, seed=seed, params=params, keep_in=keep_in)
+    models, records = fit_models(
+        prepared, names, seed=seed, params=params, keep_in=keep_in, cluster=cluster
+    )
     run = new_run(
         models,
         records,

@@ -7,8 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from endcap.ingest.item_texts import read_item_texts
-from endcap.models.content.text_encoder import TextConfig, text_vectors
+from endcap.models import registry
+from endcap.models.content.text_config import TextConfig
+from endcap.models.content.text_encoder import text_vectors
 from endcap.schema.dataset import Dataset
+from endcap.training.config import TrainingConfig
+
+NEED_TEXTS = frozenset({"content"})
+"""Models that always learn from what the shop says of its items."""
+
+MAY_READ_TEXTS = frozenset({"two_tower"})
+"""Models that do where their setting `texts` says so."""
 
 
 def with_texts(
@@ -29,15 +38,33 @@ def with_texts(
     return replace(data, items=data.items.with_text(vectors))
 
 
-NEED_TEXTS = frozenset({"content"})
-"""Models that learn from what the shop says of its items."""
-
-
 def with_wanted_texts(
-    data: Dataset, names: Iterable[str], snapshot: Path, *, cache: Path
+    data: Dataset,
+    names: Iterable[str],
+    snapshot: Path,
+    *,
+    cache: Path,
+    config: TrainingConfig | None = None,
 ) -> Dataset:
     """Return the data with text vectors where one of the models learns from them.
 
-    The arguments are those of `with_texts`, and the names of the models.
+    Args:
+        data: of the snapshot.
+        names: of the models.
+        snapshot: its folder.
+        cache: as of `with_texts`.
+        config: how texts become vectors, and the settings of the models; the defaults when None.
+
+    Raises:
+        SettingsError, DownloadError, DataError: as `text_vectors` and `registry.create` do.
     """
-    return with_texts(data, snapshot, cache=cache) if NEED_TEXTS & set(names) else data
+    config = config or TrainingConfig()
+    if not any(_reads_texts(name, config) for name in names):
+        return data
+    return with_texts(data, snapshot, config.texts, cache=cache)
+
+
+def _reads_texts(name: str, config: TrainingConfig) -> bool:
+    if name not in MAY_READ_TEXTS:
+        return name in NEED_TEXTS
+    return bool(registry.params(registry.create(name, config.params.get(name)))["texts"])

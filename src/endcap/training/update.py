@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from endcap.features.weights import DEFAULT_WEIGHTS, KindWeights, interest, weigh
 from endcap.ingest.snapshot import Snapshot, open_snapshot, read_ids
@@ -19,15 +19,20 @@ from endcap.schema.dataset import Dataset
 from endcap.schema.errors import DataError
 from endcap.schema.protocols import Recommender, Updates
 from endcap.telemetry import console
+from endcap.training.compute import LOCAL
 from endcap.training.run import (
     ModelRecord,
     Run,
     fit_models,
     model_rng,
     new_run,
+    said_of_place,
     save_run,
     timed,
 )
+
+if TYPE_CHECKING:
+    from endcap.training.on_spark import Cluster
 
 
 def update(
@@ -39,6 +44,7 @@ def update(
     root: Path,
     params: Mapping[str, Mapping[str, Any]] | None = None,
     keep_in: Path | None = None,
+    cluster: Cluster | None = None,
 ) -> tuple[Run, Path]:
     """Return a new run, and its folder, whose models went on from those of another.
 
@@ -50,10 +56,17 @@ def update(
         root: the folder of runs.
         params: settings of each model by name that differ from its defaults.
         keep_in: see `fit_models`.
+        cluster: fits what is fitted anew; what goes on, goes on here.
     """
     prepared = interest(weigh(data, previous.weights))
     models, records = update_models(
-        previous, prepared, names, seed=previous.seed, params=params, keep_in=keep_in
+        previous,
+        prepared,
+        names,
+        seed=previous.seed,
+        params=params,
+        keep_in=keep_in,
+        cluster=cluster,
     )
     run = new_run(
         models,
@@ -75,6 +88,7 @@ def update_models(
     seed: int,
     params: Mapping[str, Mapping[str, Any]] | None = None,
     keep_in: Path | None = None,
+    cluster: Cluster | None = None,
 ) -> tuple[dict[str, Recommender], dict[str, ModelRecord]]:
     """Return the models by name, those that can having gone on from the run, and what each took.
 
@@ -87,6 +101,7 @@ def update_models(
         seed: of all that is random.
         params: settings of each model by name that differ from its defaults.
         keep_in: see `fit_models`.
+        cluster: fits what is fitted anew; what goes on, goes on here.
     """
     models: dict[str, Recommender] = {}
     records: dict[str, ModelRecord] = {}
@@ -100,10 +115,13 @@ def update_models(
                 since_us=previous.trained_until_us,
                 rng=model_rng(seed, name),
             )
-            models[name], records[name] = timed(name, learn)
+            where = said_of_place(LOCAL, cluster)
+            models[name], records[name] = timed(name, learn, where=where)
         else:
             console.print(f"  {name}: fitted anew, {_reason(known)}")
-            fitted, took = fit_models(data, (name,), seed=seed, params=params, keep_in=keep_in)
+            fitted, took = fit_models(
+                data, (name,), seed=seed, params=params, keep_in=keep_in, cluster=cluster
+            )
             models |= fitted
             records |= took
     return models, records

@@ -58,5 +58,6 @@ def open_scorers(bundle: Bundle) -> Scorers:
             available=available,
             half_life_days=bundle.tower_half_life_days,
             max_history=bundle.tower_max_history,
+            categories=bundle.category,
         )
     return Scorers(ShopRanker(bundle), neighbours, fold_in, tower)

@@ -15,6 +15,7 @@ from endcap.bundle.index.exact import ExactIndex
 from endcap.bundle.scorer.positive import positive_part
 from endcap.features.fold_in import als_confidence, als_user_vector, item_gram
 from endcap.features.history import UserHistory, tower_weights
+from endcap.features.tower_context import tower_context
 from endcap.schema.types import ItemIdx, TopK
 
 MAX_FOLD_IN = 1000
@@ -73,6 +74,7 @@ class TowerScorer:
         available: the items that may be ranked, ascending.
         half_life_days: of the weights of the history.
         max_history: how many of its latest items are looked at, as in training.
+        categories: code of each item's category, for a network that sees the context.
     """
 
     def __init__(
@@ -83,8 +85,9 @@ class TowerScorer:
         available: ItemIdx,
         half_life_days: float,
         max_history: int,
+        categories: NDArray[np.int32],
     ) -> None:
-        self._vectors = item_vectors
+        self._vectors, self._categories = item_vectors, categories
         self._index = ExactIndex(item_vectors, items=available)
         self._half_life_days, self._max_history = half_life_days, max_history
         options = onnxruntime.SessionOptions()
@@ -93,18 +96,21 @@ class TowerScorer:
         self._network = onnxruntime.InferenceSession(
             user_tower, options, providers=["CPUExecutionProvider"]
         )
+        inputs = {one.name for one in self._network.get_inputs()}
+        self._sees_context = "user_context" in inputs
 
     def user_vector(self, history: UserHistory, *, now_us: int) -> NDArray[np.float32]:
         """Return the vector of a history, shape (d,); its latest items count."""
         history = history.latest(self._max_history)
         weights = tower_weights(history, now_us, self._half_life_days)
-        (vectors,) = self._network.run(
-            ["user_vector"],
-            {
-                "history_vectors": self._vectors[history.items][np.newaxis],
-                "history_weights": weights[np.newaxis],
-            },
-        )
+        told = {
+            "history_vectors": self._vectors[history.items][np.newaxis],
+            "history_weights": weights[np.newaxis],
+        }
+        if self._sees_context:
+            context = tower_context(history, now_us, categories=self._categories)
+            told["user_context"] = context[np.newaxis]
+        (vectors,) = self._network.run(["user_vector"], told)
         return cast("NDArray[np.float32]", vectors[0])
 
     def rank(

@@ -65,4 +65,11 @@ class BlendConfig(BaseModel):
         description="The last days of the data are what the blend learns from where it is fitted "
         "alone; none: the last item of each user.",
     )
+    n_windows: int = Field(
+        3,
+        ge=1,
+        le=50,
+        description="Windows of time to learn from, one before the other, where everybody is asked "
+        "about the same; the members are fitted once for each.",
+    )
     ranker: RankerConfig = Field(RankerConfig(), description="Settings of the trees.")

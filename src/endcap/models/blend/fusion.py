@@ -5,14 +5,15 @@ The rule is that of `features/fusion.py`, for many users at once; here its numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endcap.models.ranker.candidates import NOT_LISTED, Candidates
-from endcap.schema.types import Scores, top_k
+from endcap.schema.types import NO_ITEM, Scores, top_k
 
 K_STEPS = (1.0, 3.0, 10.0, 20.0, 40.0, 80.0)
 WEIGHT_STEPS = (0.0, 0.25, 0.5, 0.7, 1.4, 2.0, 4.0)
@@ -79,6 +80,33 @@ class Asked:
         discount = 1 / np.log2(np.arange(2, k + 2))
         ideal = np.concatenate([[0], np.cumsum(discount)])[np.minimum(self.n_relevant, k)]
         return np.asarray((hit * discount).sum(axis=1) / ideal)
+
+
+def joined(parts: Sequence[Asked]) -> Asked:
+    """Return the users of all parts, one part behind the other; the lists must be the same."""
+    width = max(part.candidates.items.shape[1] for part in parts)
+
+    def side_by_side(boards: list[NDArray[Any]], filled_with: float) -> NDArray[Any]:
+        padded = [
+            np.pad(
+                board,
+                [(0, 0)] * (board.ndim - 1) + [(0, width - board.shape[-1])],
+                constant_values=filled_with,
+            )
+            for board in boards
+        ]
+        return np.concatenate(padded, axis=-2)
+
+    candidates = [part.candidates for part in parts]
+    return Asked(
+        Candidates(
+            side_by_side([some.items for some in candidates], NO_ITEM),
+            side_by_side([some.places for some in candidates], NOT_LISTED),
+            side_by_side([some.scores for some in candidates], np.nan),
+        ),
+        side_by_side([part.is_target for part in parts], False),
+        np.concatenate([part.n_relevant for part in parts]),
+    )
 
 
 def learn_fusion(asked: Asked, *, k: int) -> Fusion:

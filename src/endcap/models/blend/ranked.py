@@ -18,7 +18,7 @@ from endcap.models import registry
 from endcap.models.blend.config import BlendConfig
 from endcap.models.blend.fusion import Asked, Fusion
 from endcap.models.blend.lessons import Lesson, fit_members, hold_out
-from endcap.models.blend.rule import USERS_AT_ONCE, Rule, best_of, learn_rule, spread
+from endcap.models.blend.rule import USERS_AT_ONCE, Rule, Window, best_of, learn_rule, spread
 from endcap.models.blend.rule_files import load_rules, save_rules
 from endcap.models.ranker.candidates import Candidates, merge_lists
 from endcap.models.ranker.facts import ItemFacts, UserFacts, item_facts
@@ -53,15 +53,20 @@ class RankedBlend:
     def fit(self, data: Dataset, *, rng: np.random.Generator) -> Self:
         """Fit the members on all but the end of the data, learn to rank by it, fit them on all.
 
-        Cost: two fits of each member, and the learning.
+        Cost: a fit of each member for each window and one more, and the learning.
         """
         seed = int(rng.integers(2**31))
-        past, lessons = hold_out(data, days=self.config.validation_days)
-        self.rules_ = _even_rules(len(self.config.members))
-        if lessons:
+        taught, past = [], data
+        for _ in range(self.config.n_windows if self.config.validation_days else 1):
+            past, lessons = hold_out(past, days=self.config.validation_days)
+            if not lessons:
+                break
             earlier = type(self)(self.config)
             earlier._take(fit_members(past, self.config, seed=seed), past, past)
-            self.rules_ = earlier.learn(lessons, seed=seed)
+            taught.append((earlier, lessons))
+        self.rules_ = _even_rules(len(self.config.members))
+        if taught:
+            self.rules_ = learn_together(taught, seed=seed)
         self._take(fit_members(data, self.config, seed=seed), data, data)
         return self
 
@@ -96,23 +101,19 @@ class RankedBlend:
         The members must not have learnt what the lessons tell. Where there is no lesson for one
         kind of list, it is ranked by the rule of the other kind.
         """
+        return learn_together([(self, lessons)], seed=seed)
+
+    def window(self, lesson: Lesson, *, max_users: int, seed: int) -> Window:
+        """Return what a lesson teaches of these members: that of at most so many of its users."""
         require_fitted(self, "members_")
-        rules = {}
-        for lesson in lessons:
-            some = lesson.draw(self.config.max_users, seed=seed)
-            asked = self._ask(some)
+        some = lesson.draw(max_users, seed=seed)
 
-            def describe_rows(
-                rows: NDArray[np.int64], candidates: Candidates, users: UserIdx = some.users
-            ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-                return self._describe(users[rows], candidates)
+        def describe_rows(
+            rows: NDArray[np.int64], candidates: Candidates
+        ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+            return self._describe(some.users[rows], candidates)
 
-            rules[some.exclude_seen] = learn_rule(
-                asked, describe_rows, config=self.config, seed=seed
-            )
-        if not rules:
-            return _even_rules(len(self.members_))
-        return {key: rules.get(key) or rules[not key] for key in (True, False)}
+        return Window(self._ask(some), describe_rows)
 
     def floor(self) -> Self:
         """Return the same blend without its trees: reciprocal-rank fusion with learnt weights."""
@@ -279,6 +280,32 @@ class RankedBlend:
             users, exclude_seen=exclude_seen, depth=max(k, self.config.depth), allowed=allowed
         )
         return _chain([found, rest.best(_squashed(rule.fusion.score(rest)) - 3)], k, allowed)
+
+
+def learn_together(
+    taught: Sequence[tuple[RankedBlend, Sequence[Lesson]]], *, seed: int
+) -> dict[bool, Rule]:
+    """Return the rules that lessons of several times teach.
+
+    Where there is no lesson for one kind of list, it is ranked by the rule of the other kind.
+
+    Args:
+        taught: blends of the same members, each fitted on what was before its lessons.
+        seed: of all that is drawn.
+    """
+    first, rules = taught[0][0], {}
+    for exclude_seen in (True, False):
+        windows = [
+            blend.window(lesson, max_users=first.config.max_users // len(taught), seed=seed)
+            for blend, lessons in taught
+            for lesson in lessons
+            if lesson.exclude_seen == exclude_seen
+        ]
+        if windows:
+            rules[exclude_seen] = learn_rule(windows, config=first.config, seed=seed)
+    if not rules:
+        return _even_rules(len(first.config.members))
+    return {key: rules.get(key) or rules[not key] for key in (True, False)}
 
 
 def _even_rules(n_members: int) -> dict[bool, Rule]:

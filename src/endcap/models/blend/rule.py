@@ -6,7 +6,7 @@ Learnt from users of whom it is known what they went on to take; who fits the me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endcap.models.blend.config import BlendConfig
-from endcap.models.blend.fusion import Asked, Fusion, learn_fusion
+from endcap.models.blend.fusion import Asked, Fusion, joined, learn_fusion
 from endcap.models.ranker.candidates import Candidates
 from endcap.models.ranker.trees import Examples, TreeRanker, cross_validate, grow
 from endcap.schema.types import Scores, top_k
@@ -46,29 +46,40 @@ class Rule:
         return replace(self, ranker=None)
 
 
-def learn_rule(asked: Asked, describe: Describe, *, config: BlendConfig, seed: int) -> Rule:
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Users who were asked at one time, with what they went on to take.
+
+    describe: gives the features of some of the rows of `asked`.
+    """
+
+    asked: Asked
+    describe: Describe
+
+
+def learn_rule(windows: Sequence[Window], *, config: BlendConfig, seed: int) -> Rule:
     """Return the rule that ranks best what the users went on to take.
 
     The trees are taken if their cross-validated NDCG is above that of the floor by more than its
-    standard error.
+    standard error. Of several windows each is judged by what the others teach, for trees that
+    learn from one know which items sold in it; of a single one, each part of its users.
 
     Args:
-        asked: candidates of the users and what they took.
-        describe: gives the features.
+        windows: candidates of the users and what they took, one or more; the same lists in all.
         config: settings.
         seed: of all that is drawn.
     """
+    asked = joined([window.asked for window in windows])
     fusion = learn_fusion(asked, k=config.k)
-    rng = np.random.default_rng(seed)
-    fold = rng.permutation(len(asked)) % config.ranker.n_folds
+    fold = _folds(windows, n_folds=config.ranker.n_folds, seed=seed)
     floor = _floor_elsewhere(asked, fold, config=config)
     quality = {"floor": float(floor.mean()) if len(floor) else 0.0}
     pruned = prune(asked, fusion.score(asked.candidates), config.n_ranked)
     within = np.flatnonzero(pruned.is_target.any(axis=1))
-    n_in_fold = np.bincount(fold[within], minlength=config.ranker.n_folds)
+    n_in_fold = np.bincount(fold[within], minlength=int(fold.max(initial=0)) + 1)
     if not config.learned or len(within) < config.ranker.min_users or not n_in_fold.all():
         return Rule(fusion, quality=quality)
-    examples = _examples(pruned, within, describe)
+    examples = _examples(pruned, within, windows)
     scores, n_rounds = cross_validate(examples, fold[within], config=config.ranker, seed=seed)
     learned = np.zeros(len(asked))
     some = pruned.take(within)
@@ -78,6 +89,7 @@ def learn_rule(asked: Asked, describe: Describe, *, config: BlendConfig, seed: i
     console.print(
         f"  blend: NDCG@{config.k} of the floor {quality['floor']:.4f}, of {n_rounds} trees "
         f"{quality['learned']:.4f}, cross-validated over {len(asked):,} users"
+        + (f" of {len(windows)} windows" if len(windows) > 1 else "")
     )
     if lead <= 1:
         return Rule(fusion, quality=quality)
@@ -115,6 +127,13 @@ def spread(candidates: Candidates, values: NDArray[np.float64]) -> NDArray[np.fl
     return board
 
 
+def _folds(windows: Sequence[Window], *, n_folds: int, seed: int) -> NDArray[np.int64]:
+    """Return the part of each user: its window, or one drawn where there is a single one."""
+    if len(windows) == 1:
+        return np.random.default_rng(seed).permutation(len(windows[0].asked)) % n_folds
+    return np.repeat(np.arange(len(windows)), [len(window.asked) for window in windows])
+
+
 def _floor_elsewhere(
     asked: Asked, fold: NDArray[np.int64], *, config: BlendConfig
 ) -> NDArray[np.float64]:
@@ -127,16 +146,20 @@ def _floor_elsewhere(
     return found
 
 
-def _examples(asked: Asked, rows: NDArray[np.int64], describe: Describe) -> Examples:
+def _examples(asked: Asked, rows: NDArray[np.int64], windows: Sequence[Window]) -> Examples:
     """Return the features of the candidates of some users, and which of them are targets."""
     parts: list[NDArray[np.float32]] = []
     names: tuple[str, ...] = ()
+    start = 0
     with track("describe candidates", len(rows), unit="users") as task:
-        for start in range(0, len(rows), USERS_AT_ONCE):
-            block = rows[start : start + USERS_AT_ONCE]
-            names, matrix = describe(block, asked.candidates.take(block))
-            parts.append(matrix)
-            task.advance(len(block))
+        for window in windows:
+            own = rows[(rows >= start) & (rows < start + len(window.asked))]
+            for first in range(0, len(own), USERS_AT_ONCE):
+                block = own[first : first + USERS_AT_ONCE]
+                names, matrix = window.describe(block - start, asked.candidates.take(block))
+                parts.append(matrix)
+                task.advance(len(block))
+            start += len(window.asked)
     some = asked.take(rows)
     is_real = some.candidates.is_real
     return Examples(names, np.concatenate(parts), some.is_target[is_real], is_real.sum(axis=1))

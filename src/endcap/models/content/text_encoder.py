@@ -11,36 +11,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from endcap.models.content.inputs import unit_rows
 from endcap.models.content.text_cache import TextCache
+from endcap.models.content.text_config import MINI_LM, TFIDF, TextConfig
 from endcap.models.content.text_words import Words
 from endcap.schema.errors import DownloadError, SettingsError
 from endcap.telemetry import track
 
-MINI_LM = "all-MiniLM-L6-v2"
-TFIDF = "tfidf"
 N_AT_ONCE = 256
 """Texts that are encoded before they are kept."""
 
 Encode: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
-
-
-class TextConfig(BaseModel):
-    """How the texts of items become vectors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    encoder: str = Field(
-        f"{MINI_LM}+{TFIDF}",
-        description="A sentence encoder by folder or by name on the hub, or `tfidf`; "
-        "with + between them several, one behind the other.",
-    )
-    max_tokens: int = Field(96, ge=8, le=8192, description="How far an encoder reads a text.")
-    batch_size: int = Field(32, ge=1, description="Texts in a batch.")
-    offline: bool = Field(True, description="Never ask the hub for an encoder that is not here.")
-    device: str = Field("auto", description="auto, cpu or cuda.")
 
 
 def text_vectors(
@@ -139,7 +121,7 @@ def _load(where: str, config: TextConfig) -> tuple[Encode, int]:
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"sentence encoders need {error.name}, which is not installed",
-            where="texts.encoder",
+            where="training.texts.encoder",
             mend="pip install 'endcap[text]', or use tfidf",
         ) from error
     offline = config.offline or bool(os.environ.get("HF_HUB_OFFLINE"))
@@ -161,11 +143,11 @@ def _missing(where: str, *, offline: bool) -> SettingsError | DownloadError:
     if offline:
         return SettingsError(
             f"the encoder {where} is not on this machine",
-            where="texts.encoder",
-            mend="Give a folder that holds one, or let it be fetched with texts.offline = false",
+            where="training.texts.encoder",
+            mend="Give a folder that holds one, or set training.texts.offline = false to fetch it",
         )
     return DownloadError(
         f"the encoder {where} could not be fetched from the hub",
-        where="texts.encoder",
+        where="training.texts.encoder",
         mend="Check the name and the connection, or give a folder that holds one",
     )

@@ -101,7 +101,7 @@ def cross_validate(
 
     Args:
         examples: each user with a target among its pairs.
-        fold: the part of each user, from 0 to n_folds - 1, shape (n_users,).
+        fold: the part of each user, all numbers from 0 on, two at least, shape (n_users,).
         config: settings.
         seed: of what is drawn.
 
@@ -111,7 +111,7 @@ def cross_validate(
     table = _table(examples).construct()
     grown = [
         _grow_until_best(table, fold_of_pair, number, config=config, seed=seed)
-        for number in range(config.n_folds)
+        for number in range(int(fold.max()) + 1)
     ]
     n_rounds = np.array([max(trees.best_iteration, 1) for trees in grown])
     scores = np.zeros(len(examples.matrix))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +63,11 @@ class BiasedMean:
             left = centred - self.user_bias_[rows.users]
             if to_items is None:
                 to_items = best_shrinkage(rows.items, left)
-            self.item_bias_ = _shrunk(rows.items, left, n=data.n_items, shrink=to_items)
+            self.item_bias_ = shrunk_means(rows.items, left, n=data.n_items, shrink=to_items)
             left = centred - self.item_bias_[rows.items]
             if to_users is None:
                 to_users = best_shrinkage(rows.users, left)
-            self.user_bias_ = _shrunk(rows.users, left, n=data.n_users, shrink=to_users)
+            self.user_bias_ = shrunk_means(rows.users, left, n=data.n_users, shrink=to_users)
         return self
 
     def predict(self, users: UserIdx, items: ItemIdx) -> Stars:
@@ -83,24 +84,30 @@ class BiasedMean:
         """Return what the biases leave unexplained of each rating."""
         return rows.stars - self.predict(rows.users, rows.items)
 
-    def save(self, folder: Path) -> None:
-        """Write mean, biases and settings into the folder."""
-        require_fitted(self, "item_bias_")
-        arrays = {
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return mean and biases by name, as `with_arrays` takes them."""
+        return {
             "mean": np.array(self.mean_),
             "user_bias": self.user_bias_,
             "item_bias": self.item_bias_,
         }
-        save_state(folder, model=type(self).__name__, config=self.config, arrays=arrays)
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the model with mean and biases of another one; further arrays are let be."""
+        self.mean_ = float(arrays["mean"])
+        self.user_bias_, self.item_bias_ = arrays["user_bias"], arrays["item_bias"]
+        return self
+
+    def save(self, folder: Path) -> None:
+        """Write mean, biases and settings into the folder."""
+        require_fitted(self, "item_bias_")
+        save_state(folder, model=type(self).__name__, config=self.config, arrays=self.arrays())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Return the model that `save` wrote."""
         config, arrays, _ = load_state(folder, model=cls.__name__, config=BiasedMeanConfig)
-        model = cls(config)
-        model.mean_ = float(arrays["mean"])
-        model.user_bias_, model.item_bias_ = arrays["user_bias"], arrays["item_bias"]
-        return model
+        return cls(config).with_arrays(arrays)
 
 
 def best_shrinkage(groups: NDArray[np.int32], values: NDArray[np.float64]) -> float:
@@ -129,9 +136,17 @@ def best_shrinkage(groups: NDArray[np.int32], values: NDArray[np.float64]) -> fl
     return min(within / among, NO_BIAS) if among > 0 else NO_BIAS
 
 
-def _shrunk(
+def shrunk_means(
     indices: NDArray[np.int32], values: NDArray[np.float64], *, n: int, shrink: float
 ) -> NDArray[np.float64]:
+    """Return the mean of each group with so many zeros added to it, shape (n,); 0 for an empty one.
+
+    Args:
+        indices: to which group each value belongs, in [0, n), shape (n_values,).
+        values: shape (n_values,).
+        n: groups.
+        shrink: zeros added to each, at least 0.
+    """
     counts = np.bincount(indices, minlength=n) + shrink
     sums = np.bincount(indices, weights=values, minlength=n)
     shrunk = np.zeros(n)

@@ -82,9 +82,7 @@ class BiasedMF:
         """Write biases, factors and settings into the folder."""
         require_fitted(self, "item_factors_")
         arrays: dict[str, NDArray[np.floating]] = {
-            "mean": np.array(self.biases_.mean_),
-            "user_bias": self.biases_.user_bias_,
-            "item_bias": self.biases_.item_bias_,
+            **self.biases_.arrays(),
             "user_factors": self.user_factors_,
             "item_factors": self.item_factors_,
         }
@@ -95,10 +93,7 @@ class BiasedMF:
         """Return the model that `save` wrote."""
         config, arrays, _ = load_state(folder, model=cls.__name__, config=BiasedMFConfig)
         model = cls(config)
-        model.biases_ = BiasedMean(config.biases)
-        model.biases_.mean_ = float(arrays["mean"])
-        model.biases_.user_bias_ = arrays["user_bias"]
-        model.biases_.item_bias_ = arrays["item_bias"]
+        model.biases_ = BiasedMean(config.biases).with_arrays(arrays)
         model.user_factors_, model.item_factors_ = arrays["user_factors"], arrays["item_factors"]
         return model
 

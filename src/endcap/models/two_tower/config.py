@@ -58,6 +58,9 @@ class TwoTowerConfig(BaseModel):
     temperature: float = Field(
         0.1, gt=0, description="Cosines are divided by it before the softmax."
     )
+    texts: bool = Field(
+        False, description="Whether the item tower reads the texts of items, where there are any."
+    )
     context: bool = Field(
         False,
         description="Whether the user tower sees the hour, the weekday and how much was done "

@@ -1,4 +1,4 @@
-"""What the two-tower model knows of each item: attributes, price band, popularity over time.
+"""What the two-tower model knows of each item: attributes, price band, text, popularity.
 
 Histories and baskets are `examples.py`'s affair.
 """
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from endcap.features.popularity import decayed_counts, last_price
 from endcap.models.two_tower.config import TwoTowerConfig
-from endcap.schema.dataset import Dataset
+from endcap.schema.dataset import Dataset, Items
 
 SMOOTHING = 0.5
 MIN_LOG_Q = -5.0
+SHORTEST = 1e-12
 
 POPULARITY_SHARE = 0.3
 """Length of the part of an item's vector that carries popularity; the whole has length one."""
@@ -110,6 +111,18 @@ def price_bands(data: Dataset, *, n_bands: int) -> NDArray[np.int64]:
     run = np.cumsum(is_first) - 1
     bands[order] = 1 + (np.arange(len(order)) - starts[run]) * n_bands // sizes[run]
     return bands
+
+
+def text_inputs(items: Items) -> NDArray[np.float32] | None:
+    """Return the items' text vectors at length one, shape (n_items, d); None where there are none.
+
+    Zeros where an item has no text.
+    """
+    if items.text is None:
+        return None
+    length = np.linalg.norm(items.text, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = (items.text / np.maximum(length, SHORTEST)).astype(np.float32)
+    return unit
 
 
 def log_popularity(data: Dataset, *, half_life_days: float) -> NDArray[np.float32]:

@@ -37,10 +37,10 @@ from endcap.models.two_tower.fitting import (
     towers_state,
     update_towers,
 )
-from endcap.models.two_tower.inputs import add_popularity, log_popularity
+from endcap.models.two_tower.inputs import add_popularity, log_popularity, text_inputs
 from endcap.models.two_tower.training import torch_seed, torch_threads
 from endcap.models.vectors import VectorRanking, nearest
-from endcap.schema.dataset import Dataset
+from endcap.schema.dataset import Dataset, Items
 from endcap.schema.errors import DataError
 from endcap.schema.protocols import Reason
 from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
@@ -70,7 +70,6 @@ class TwoTower:
 
     def __init__(self, config: TwoTowerConfig | None = None) -> None:
         self.config = self._wish = config or TwoTowerConfig()
-        self._text: NDArray[np.float32] | None = None
         self._training: Path | None = None
 
     item_vectors_: NDArray[np.float32]
@@ -83,19 +82,6 @@ class TwoTower:
     beneath_: Scores
     ranking_: VectorRanking
 
-    def with_text(self, vectors: NDArray[np.float32] | None) -> Self:
-        """Return the model, whose `fit` and `update` will know the items' texts as well.
-
-        Args:
-            vectors: float32, shape (n_items, any), of the items of the data to come; scaled to
-                length one here, zeros where an item has no text. None forgets them.
-        """
-        if vectors is not None:
-            length = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-        self._text = vectors
-        return self
-
     def keep_training_in(self, folder: Path | None) -> Self:
         """Return the model, whose `fit` keeps its state in the folder and goes on from there."""
         self._training = folder
@@ -104,10 +90,8 @@ class TwoTower:
     def fit(self, data: Dataset, *, rng: np.random.Generator) -> Self:
         """Train both towers on every basket with what its user had had strictly before it.
 
-        Where baskets are rare, each event is foreseen from all that the data has before it.
-
-        Raises:
-            DataError: there are texts of another number of items.
+        Where baskets are rare, each event is foreseen from all that the data has before it. What
+        `Items.text` says is learnt from where the setting `texts` asks for it.
 
         Cost: per epoch, a product of each example with all items, or with the sampled ones;
             minutes for a million events, see `docs/guide/measured.md`.
@@ -117,7 +101,8 @@ class TwoTower:
         wanted = without_refused(data)
         self.config = self._settings(wanted)
         with torch_threads(self.config.n_threads), torch_seed(seed):
-            told = self._told(data, wanted)
+            text = text_inputs(data.items) if self.config.texts else None
+            told = self._told(data, wanted, text)
             towers = fit_towers(told, self.config, seed=seed, folder=self._training)
         self._learnt(data, told, towers)
         return self
@@ -130,17 +115,12 @@ class TwoTower:
 
         Raises:
             NotFittedError: fit was not called.
-            DataError: the model was fitted with texts, and there are none of these items.
+            DataError: the model was fitted with texts, and these items have none, or others.
         """
         require_fitted(self, "item_vectors_")
         other, seed = copy(self), int(rng.integers(2**31))
         with torch_threads(self.config.n_threads), torch_seed(seed):
-            told = self._told(data, without_refused(data))
-            if told.text is None and self.towers_.items.text is not None:
-                raise DataError(
-                    "two_tower was fitted with texts and cannot be updated without",
-                    mend="Call with_text with the vectors of all items first",
-                )
+            told = self._told(data, without_refused(data), self._known_text(data.items))
             towers = update_towers(self.towers_, told, self.config, since_us=since_us, seed=seed)
         other._learnt(data, told, towers)
         return other
@@ -153,18 +133,31 @@ class TwoTower:
         config = self._wish if examples == "baskets" else self._wish.for_events()
         return config.model_copy(update={"examples": examples})
 
-    def _told(self, data: Dataset, wanted: Dataset) -> TowerData:
+    def _known_text(self, items: Items) -> NDArray[np.float32] | None:
+        """Return the texts as the fitted tower reads them; None where it reads none."""
+        reads = self.towers_.items.text
+        if reads is None:
+            return None
+        text = text_inputs(items)
+        n_told = 0 if text is None else text.shape[1]
+        if n_told != reads.in_features:
+            raise DataError(
+                f"two_tower was fitted with texts of {reads.in_features} numbers, not {n_told}",
+                where="Items.text",
+                mend="Tell items as at the fit: the same settings training.texts; or train anew",
+            )
+        return text
+
+    def _told(self, data: Dataset, wanted: Dataset, text: NDArray[np.float32] | None) -> TowerData:
         """Return what there is to learn from."""
         config = self.config
-        if self._text is not None and len(self._text) != data.n_items:
-            raise DataError(f"{data.n_items} items, but texts of {len(self._text)}")
         one_by_one = config.examples == "events"
         return TowerData(
             wanted=wanted,
             baskets=build_baskets(
                 wanted.interactions, repeat_weight=config.repeat_weight, one_by_one=one_by_one
             ),
-            text=self._text,
+            text=text,
             popularity=log_popularity(data, half_life_days=config.popularity_half_life_days),
         )
 
@@ -289,7 +282,7 @@ class TwoTower:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Return the model that `save` wrote; texts, if there were any, it has to be told again."""
+        """Return the model that `save` wrote; it can be updated."""
         config, arrays, numbers = load_state(folder, model=cls.__name__, config=TwoTowerConfig)
         model = cls(config)
         model.item_vectors_, model.beneath_ = arrays["item_vectors"], arrays["beneath"]
