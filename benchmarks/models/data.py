@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import numpy as np
@@ -13,7 +15,12 @@ from numpy.typing import NDArray
 
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset, Interactions, Items
-from endcap.schema.types import SECOND_US
+from endcap.schema.types import DAY_US, SECOND_US
+
+Clicks: TypeAlias = NDArray[np.int64]
+"""The items of one session, in order."""
+N_VALIDATION = 5_000
+"""Sessions at the end of the training part that no model learns; blends learn how to rank them."""
 
 BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -65,3 +72,30 @@ def dataset_of(
         ts=ts_us.astype(np.int64),
     )
     return Dataset(told, int(users.max()) + 1, n_known, Items(codes, codes, codes))
+
+
+def read_sessions(folder: Path) -> tuple[list[Clicks], list[Clicks]]:
+    """Return the sessions of training and test, in the order of the file."""
+    table = duckdb.read_parquet(str(folder / "sessions.parquet")).order("session")
+    rows = table.fetchnumpy()
+    items = [np.asarray(one, dtype=np.int64) for one in rows["items"]]
+    is_test = rows["split"] == "test"
+    first = min(int(one.min()) for one in items)
+    train = [one - first for one, test in zip(items, is_test, strict=True) if not test]
+    return train, [one - first for one, test in zip(items, is_test, strict=True) if test]
+
+
+def as_data(sessions: Sequence[Clicks], *, n_items: int, start: int = 0) -> Dataset:
+    """Return sessions as users of their own, one a day: the data has no times, only an order."""
+    lengths = np.array([len(one) for one in sessions])
+    users = np.repeat(np.arange(len(sessions)), lengths)
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    ts_us = (start + users + 1) * DAY_US + within * SECOND_US
+    return dataset_of(ts_us, users, np.concatenate(sessions), kind=Kind.VIEW, n_items=n_items)
+
+
+def learnt_sessions(folder: Path) -> Dataset:
+    """Return the training sessions of a folder but the last `N_VALIDATION`."""
+    train, test = read_sessions(folder)
+    n_items = 1 + max(int(one.max()) for one in (*train, *test))
+    return as_data(train[:-N_VALIDATION], n_items=n_items)

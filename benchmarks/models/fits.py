@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.models.data import folder_of, leave_one_out_data, tenth_of
+from benchmarks.models.data import folder_of, learnt_sessions, leave_one_out_data, tenth_of
 from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.registry import split_by
 from endcap.evaluation.split import TEMPORAL, Split
@@ -36,6 +36,9 @@ KEPT = Path("var/benchmarks/fits")
 WINDOW_DAYS = 70
 """What is foreseen under a cut in time: on Amazon Beauty a tenth of the events."""
 
+SESSIONS = "sessions"
+"""The part of a set of sessions that is not for validation."""
+
 _FACTS = "fit.json"
 
 
@@ -44,7 +47,7 @@ class Wanted:
     """One fit: of a model, on the part of a data set that a split lets it learn.
 
     params: settings that differ from the defaults, as JSON.
-    part: one of `PARTS`.
+    part: one of `PARTS`, or `SESSIONS`.
     """
 
     folder: str
@@ -103,6 +106,12 @@ PARTS: Mapping[str, Callable[[Dataset], Split]] = {
 """Splits by name, of whose training data models are fitted."""
 
 
+def _learnt(folder: Path, part: str) -> Dataset:
+    if part == SESSIONS:
+        return learnt_sessions(folder)
+    return PARTS[part](leave_one_out_data(folder)).train
+
+
 def kept_at(one: Wanted, data: Dataset) -> Path:
     """Return the folder of a fit."""
     digest = hashlib.sha256(json.dumps([one.name, one.seed, _settings(one)]).encode())
@@ -135,7 +144,7 @@ def _fit_apart(one: Wanted) -> None:
 
 
 def _fit_here(one: Wanted) -> None:
-    data = PARTS[one.part](leave_one_out_data(folder_of(one.folder))).train
+    data = _learnt(folder_of(one.folder), one.part)
     folder = kept_at(one, data)
     (folder / "model").mkdir(parents=True, exist_ok=True)
     model = registry.create(one.name, json.loads(one.params))

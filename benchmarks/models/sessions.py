@@ -9,13 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import duckdb
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.models.data import dataset_of, folder_of
+from benchmarks.models.data import N_VALIDATION, Clicks, as_data, folder_of, read_sessions
+from benchmarks.models.fits import SESSIONS, Fitted, Wanted, fit_all
 from benchmarks.result import Target, once, write_result
 from endcap.evaluation.evaluate import evaluate
 from endcap.evaluation.judge_view import Terms
@@ -23,25 +22,15 @@ from endcap.evaluation.lists.pairs import pair_set
 from endcap.evaluation.result import ModelResult
 from endcap.evaluation.split import Split, SplitCounts, ViewRule, targets_of, warm_items
 from endcap.models import registry
-from endcap.schema.columns import Kind
 from endcap.schema.dataset import Dataset
-from endcap.schema.types import DAY_US, SECOND_US
 from endcap.training.blend import blends
 from endcap.training.blend_config import BlendSettings
 from endcap.training.config import TrainingConfig
 from endcap.training.run import model_rng, peak_memory_bytes
 
-Clicks: TypeAlias = NDArray[np.int64]
-"""The items of one session, in order."""
-
 FOLDER = "retailrocket_sessions_cotrec"
 K = 20
 MIN_PREFIX = 2
-N_VALIDATION = 5_000
-"""Sessions at the end of the training part on which settings were chosen."""
-PARAMS: dict[str, dict[str, Any]] = {}
-"""Settings that differ from the defaults, chosen on the last sessions of the training part."""
-
 MEMBERS = ("session_knn", "item_knn", "sequence")
 
 
@@ -90,26 +79,6 @@ def run(*, quick: bool) -> Path:
     )
 
 
-def read_sessions(folder: Path) -> tuple[list[Clicks], list[Clicks]]:
-    """Return the sessions of training and test, in the order of the file."""
-    table = duckdb.read_parquet(str(folder / "sessions.parquet")).order("session")
-    rows = table.fetchnumpy()
-    items = [np.asarray(one, dtype=np.int64) for one in rows["items"]]
-    is_test = rows["split"] == "test"
-    first = min(int(one.min()) for one in items)
-    train = [one - first for one, test in zip(items, is_test, strict=True) if not test]
-    return train, [one - first for one, test in zip(items, is_test, strict=True) if test]
-
-
-def as_data(sessions: Sequence[Clicks], *, n_items: int, start: int = 0) -> Dataset:
-    """Return sessions as users of their own, one a day: the data has no times, only an order."""
-    lengths = np.array([len(one) for one in sessions])
-    users = np.repeat(np.arange(len(sessions)), lengths)
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    ts_us = (start + users + 1) * DAY_US + within * SECOND_US
-    return dataset_of(ts_us, users, np.concatenate(sessions), kind=Kind.VIEW, n_items=n_items)
-
-
 def split_of(learnt: Dataset, sessions: Sequence[Clicks], *, min_prefix: int) -> Split:
     """Return a question for every click of the sessions that follows `min_prefix` others."""
     prefixes = [one[:end] for one in sessions for end in range(min_prefix, len(one))]
@@ -146,15 +115,23 @@ def split_of(learnt: Dataset, sessions: Sequence[Clicks], *, min_prefix: int) ->
 
 def _fit(learnt: Dataset, *, quick: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the fitted models by name, and a row for each of what its fit took."""
-    fast = {"sequence": {"loop": {"n_epochs": 1}}} if quick else {}
-    models, rows = {}, []
-    for name in ("popular", *MEMBERS):
-        started_s = time.perf_counter()
-        model = registry.create(name, PARAMS.get(name, {}) | fast.get(name, {}))
-        models[name] = model.fit(learnt, rng=model_rng(0, name))
-        fit_s = time.perf_counter() - started_s
-        rows.append({"model": name, "fit_s": fit_s, "peak_bytes": peak_memory_bytes()})
-    return models, rows
+    names = ("popular", *MEMBERS)
+    if quick:
+        fits = [_fit_quickly(name, learnt) for name in names]
+    else:
+        fits = list(fit_all([Wanted(FOLDER, name, 0, part=SESSIONS) for name in names], learnt))
+    rows = [
+        {"model": name, "fit_s": one.fit_s, "peak_bytes": one.peak_bytes}
+        for name, one in zip(names, fits, strict=True)
+    ]
+    return {name: one.model for name, one in zip(names, fits, strict=True)}, rows
+
+
+def _fit_quickly(name: str, learnt: Dataset) -> Fitted:
+    fast = {"loop": {"n_epochs": 1}} if name == "sequence" else {}
+    started_s = time.perf_counter()
+    model = registry.create(name, fast).fit(learnt, rng=model_rng(0, name))
+    return Fitted(model, time.perf_counter() - started_s, peak_memory_bytes())
 
 
 def _results(measured: Any) -> dict[str, ModelResult]:

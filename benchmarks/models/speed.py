@@ -3,8 +3,8 @@
 Rounds alternate between ours and theirs, one thread each, and a ratio is of one round. Seconds of
 an epoch are those of a whole fit, preparation included, divided by its epochs. The networks learn
 Amazon Beauty without the last two items of everybody, and their NDCG@10 is of the item before the
-last. An epoch of `sequence` and of SASRec is every event; one of `two_tower` is, too, while DSSM
-learns a single pair of items of each user in an epoch.
+last. An epoch is a look at every event. What DSSM calls one is a pair of items of each user, so as
+many of those are an epoch here as a user has events on average.
 """
 
 from __future__ import annotations
@@ -81,9 +81,10 @@ def _networks(
         for own, peer in pairs.items():
             models: dict[str, Ranker] = {"popular": popular}
             took: dict[str, list[float]] = {"own_s": [], "peer_s": []}
+            n_of_peer = n_epochs * (_events_a_user(split.train) if peer == "dssm" else 1)
             for _ in range(n_rounds):
                 models[own], own_s = _own_fit(own, split.train, n_epochs)
-                said = json.loads(run_peer("peer_epochs", folder, peer, n_epochs).splitlines()[-1])
+                said = json.loads(run_peer("peer_epochs", folder, peer, n_of_peer).splitlines()[-1])
                 took["own_s"].append(own_s / n_epochs)
                 took["peer_s"].append(said["fit_s"] / n_epochs)
             models[SAID[peer]] = lists_of(folder, peer, split, unknown=popular)
@@ -94,6 +95,7 @@ def _networks(
                     "model": own,
                     "peer": SAID[peer],
                     "n_epochs": n_epochs,
+                    "n_epochs_as_the_peer_counts": n_of_peer,
                     **took,
                     "own_ndcg": quality[own],
                     "peer_ndcg": quality[SAID[peer]],
@@ -101,6 +103,11 @@ def _networks(
                 }
             )
     return rows
+
+
+def _events_a_user(data: Dataset) -> int:
+    told = data.interactions
+    return round(len(told) / len(np.unique(told.user_idx)))
 
 
 def _own_fit(name: str, learnt: Dataset, n_epochs: int) -> tuple[Ranker, float]:
