@@ -4,7 +4,7 @@ Rounds alternate between ours and theirs, one thread each, and a ratio is of one
 an epoch are those of a whole fit, preparation included, divided by its epochs. The networks learn
 Amazon Beauty without the last two items of everybody, and their NDCG@10 is of the item before the
 last. An epoch is a look at every event. What DSSM calls one is a pair of items of each user, so as
-many of those are an epoch here as a user has events on average.
+many of those are an epoch here as a user has events on average; both ways are in the result.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def _targets(row: Mapping[str, Any]) -> list[Target]:
         return [_median("ALS / bare implicit, seconds", ratios, "<=", MAX_ALS_RATIO)]
     beside = f"{row['peer']} / {row['model']}"
     ratios = [peer / own for own, peer in pairs]
-    faster = _median(f"{beside}, seconds an epoch", ratios, ">=", MIN_FASTER)
+    faster = _median(f"{beside}, seconds for a look at every event", ratios, ">=", MIN_FASTER)
     better = once(
         f"{row['model']} / {row['peer']}, NDCG@10 after {row['n_epochs']} epochs",
         row["own_ndcg"][0] / row["peer_ndcg"][0],
@@ -184,7 +184,12 @@ def _targets(row: Mapping[str, Any]) -> list[Target]:
         1.0,
         "ratio",
     )
-    return [faster, better]
+    n_counted = row["n_epochs_as_the_peer_counts"] / row["n_epochs"]
+    if n_counted == 1:
+        return [faster, better]
+    name = f"{beside}, seconds of what each calls an epoch"
+    as_called = _median(name, [ratio / n_counted for ratio in ratios], ">=", MIN_FASTER)
+    return [faster, as_called, better]
 
 
 def _median(name: str, ratios: list[float], op: str, limit: float) -> Target:

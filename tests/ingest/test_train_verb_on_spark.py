@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from spark_cluster import spark_master, spark_running  # noqa: F401
@@ -55,6 +56,11 @@ def var(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop")
     ingest(shop(folder / "log.csv"), root=folder / "var" / "snapshots")
     return folder / "var"
+
+
+def rows_of(path):
+    with duckdb.connect() as db:
+        return db.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +122,11 @@ def test_the_bundle_serves_what_the_factors_of_the_cluster_rank(endcap, trained,
     assert NO_ITEM not in found.items
 
 
-def test_lists_of_the_cluster_are_those_of_one_machine_byte_for_byte(endcap, trained, tmp_path):
+def test_lists_of_the_cluster_are_those_of_one_machine(endcap, trained, tmp_path):
     there, here = tmp_path / "there.parquet", tmp_path / "here.parquet"
     told, _ = endcap("lists", "als", "--out", str(there), "--k", "30", "--json")
     endcap("lists", "als", "--out", str(here), "--k", "30", "--compute", "local://")
     assert json.loads(told)["n_rows"] > 1000
-    assert there.read_bytes() == here.read_bytes()
+    rows = rows_of(there)
+    assert rows == rows_of(here)
+    assert [row[:3:2] for row in rows] == sorted(row[:3:2] for row in rows)

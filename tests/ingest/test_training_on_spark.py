@@ -30,9 +30,14 @@ from endcap.testing.models import (
     planted_tastes,
     same_lists,
 )
+from endcap.training.config import TrainingConfig
 from endcap.training.distributed import fit_on_spark, read_data
+from endcap.training.grid import row_name, run_grid
+from endcap.training.on_spark import Cluster
 from endcap.training.spark_als import als_on_spark, rating_als_on_spark
 from endcap.training.spark_lists import lists_on_spark
+from endcap.training.tracking import CLOSED, Entry
+from rated import electronics_like
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -186,6 +191,20 @@ def rows_of(folder: Path) -> list[tuple[str, str, int, float]]:
             "SELECT user_id, item_id, rank, score FROM read_parquet(?) ORDER BY user_id, rank",
             [files],
         ).fetchall()
+
+
+def test_a_published_grid_is_fitted_by_the_cluster(session, tmp_path):
+    data, setting = electronics_like(n_rows=3_000, n_users=300, n_items=60), (4, 0.4)
+    rounds = {"round 2": {setting: (1.25, 0.7981, 0.866)}}
+    config, entry = TrainingConfig(bootstrap_replicates=100), Entry(CLOSED, "")
+    there = run_grid(
+        data, config=config, entry=entry, rounds=rounds, cluster=Cluster(session, tmp_path)
+    )
+    here = run_grid(data, config=config, entry=entry, rounds=rounds)
+    row = row_name(setting)
+    found, own = (grid.evaluation.rows[row]["rmse"].mean for grid in (there, here))
+    assert found != own, "factors start elsewhere"
+    assert found == pytest.approx(own, rel=0.05)
 
 
 @pytest.mark.parametrize("kind", [ALS, NCF])

@@ -116,3 +116,10 @@ def test_objects_are_not_saved(tmp_path):
 def test_not_fitted_names_the_model():
     with pytest.raises(NotFittedError, match="Popular is not fitted"):
         require_fitted(Popular(), "counts_")
+
+
+def test_what_nobody_set_may_still_follow_from_the_data():
+    """One setting named leaves the others free: two towers choose them by the kind of data."""
+    model = registry.create("two_tower", {"dropout": 0.25})
+    assert model.config.model_fields_set == {"dropout"}
+    assert model.config.for_events() != model.config

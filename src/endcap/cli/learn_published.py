@@ -21,6 +21,7 @@ def train_grid(opened: Snapshot, settings: Settings, *, as_json: bool) -> None:
     """Run the grids of `seed-2`, each setting a nested run; print their tables and keep them."""
     with training_libraries():
         from endcap.ingest.snapshot import load_dataset
+        from endcap.training.compute import open_compute
         from endcap.training.grid import run_grid
         from endcap.training.grid_report import render_grid, render_grid_text
         from endcap.training.tracked import lineage
@@ -28,8 +29,13 @@ def train_grid(opened: Snapshot, settings: Settings, *, as_json: bool) -> None:
     config = settings.training
     book = open_book(config.tracking, var=settings.var, experiment=config.experiment)
     tags = lineage(opened.snapshot_id)
+    compute = open_compute(
+        config.compute, root=settings.var / "training", memory_gb=config.memory_gb
+    )
     with book.entry("als, grids of seed-2", kind="grid", tags=tags) as entry:
-        grid = run_grid(load_dataset(opened.path), config=config, entry=entry)
+        entry.params({"compute": config.compute})
+        with compute as cluster:
+            grid = run_grid(load_dataset(opened.path), config=config, entry=entry, cluster=cluster)
         path = _kept(f"{opened.snapshot_id}-seed-2-grid", grid.to_dict(), settings)
         entry.file(path, folder="grid")
         entry.text("grid/table.txt", render_grid_text(grid))

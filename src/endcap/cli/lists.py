@@ -33,7 +33,7 @@ def lists(
 ) -> None:
     """Write the lists of all users: user_id, item_id, rank from 1, score.
 
-    A Spark master shares the users out among its workers; the file is the same.
+    A Spark master shares the users out among its workers; its rows are the same.
     """
     settings = settings_with({"training": {"compute": compute}})
     with training_libraries():

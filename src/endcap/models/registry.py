@@ -96,7 +96,7 @@ def params(model: Recommender) -> dict[str, Any]:
 
 def _merged(config: BaseModel, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return all settings with those that differ; within a group too, what is not named stays."""
-    whole = config.model_dump()
+    whole = config.model_dump(exclude_unset=True)  # what nobody set may follow from the data
     for name, value in params.items():
         group = getattr(config, name, None)
         if isinstance(group, BaseModel) and isinstance(value, Mapping):

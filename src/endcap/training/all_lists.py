@@ -1,6 +1,6 @@
 """The lists of all users as one Parquet file, made on this machine or by a Spark cluster.
 
-Both ways the file has the same bytes.
+Both ways it has the same rows in the same order.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from endcap.evaluation.certainty.bootstrap import Interval
 from endcap.evaluation.pointwise.ratings import Stars, predicted
@@ -23,6 +23,9 @@ from endcap.training.judge_ratings import created, fitted_on
 from endcap.training.run import model_rng, peak_memory_bytes
 from endcap.training.tracked import data_params, environment_json
 from endcap.training.tracking import Entry
+
+if TYPE_CHECKING:
+    from endcap.training.on_spark import Cluster
 
 Setting: TypeAlias = tuple[int, float]
 """Rank and regularisation."""
@@ -97,6 +100,7 @@ def run_grid(
     entry: Entry,
     rounds: Mapping[str, Mapping[Setting, Published]] = ROUNDS,
     min_ratings: int = MIN_RATINGS,
+    cluster: Cluster | None = None,
 ) -> Grid:
     """Return the grids on these data, each setting fitted once and noted as a nested run.
 
@@ -106,6 +110,7 @@ def run_grid(
         entry: the run to which the settings belong.
         rounds: settings by the name of their round.
         min_ratings: that a user and an item must have.
+        cluster: fits every setting; this machine does when None.
 
     Raises:
         DataError: nothing is left to learn from or to predict.
@@ -119,7 +124,9 @@ def run_grid(
     for setting in settings:
         row = row_name(setting)
         with entry.part(row, kind="grid setting") as parts[row]:
-            predictions[row], fit_s[row] = _fitted(setting, split, parts[row], seed=config.seed)
+            predictions[row], fit_s[row] = _fitted(
+                setting, split, parts[row], seed=config.seed, cluster=cluster
+            )
     beside = fitted_on(created(BESIDE), split.train, seed=config.seed)
     predictions |= {name: predicted(model, split.test, name=name) for name, model in beside.items()}
     evaluation = evaluate_seed_2(
@@ -152,14 +159,20 @@ def best_of(evaluation: SeedEvaluation, name: str, settings: Mapping[Setting, Pu
     return min((row_name(setting) for setting in settings), key=rank)
 
 
-def _fitted(setting: Setting, split: RowSplit, part: Entry, *, seed: int) -> tuple[Stars, float]:
+def _fitted(
+    setting: Setting, split: RowSplit, part: Entry, *, seed: int, cluster: Cluster | None
+) -> tuple[Stars, float]:
     rank, reg = setting
     row = row_name(setting)
     part.params({"rank": rank, "regParam": reg, "maxIter": ITERATIONS})
     started_s = time.perf_counter()
     model = RatingALS(RatingALSConfig(rank=rank, reg=reg, iterations=ITERATIONS))
     # One stream for all, so that settings and nothing else tell the rows apart.
-    model.fit(split.train, rng=model_rng(seed, "rating_als"))
+    rng = model_rng(seed, "rating_als")
+    if cluster is None:
+        model.fit(split.train, rng=rng)
+    else:
+        model = cluster.fit_ratings(model, split.train, rng=rng)
     fit_s = time.perf_counter() - started_s
     console.print(f"  {row:<12} {fit_s:6.1f} s")
     part.metrics({"fit_s": fit_s})

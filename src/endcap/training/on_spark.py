@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from endcap.models.als import ALS
+from endcap.models.ratings.als import RatingALS
 from endcap.schema.dataset import Dataset
 from endcap.schema.protocols import Recommender
 from endcap.training.distributed import Network, fit_on_spark, n_slots
-from endcap.training.spark_als import als_on_spark
+from endcap.training.spark_als import als_on_spark, rating_als_on_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -72,3 +73,11 @@ class Cluster:
             training=keep_in,
         )
         return cast("Recommender", fitted)
+
+    def fit_ratings(
+        self, model: RatingALS, data: Dataset, *, rng: np.random.Generator
+    ) -> RatingALS:
+        """Return a model of those settings, fitted by the cluster on the stars of the data."""
+        return rating_als_on_spark(
+            self.session, data, rng=rng, shared=self.shared, config=model.config
+        )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from endcap.features.tower_context import tower_contexts
+from endcap.models.learning.loop import share
 from endcap.models.learning.softmax import catalogue_cross_entropy
 from endcap.models.two_tower.config import TwoTowerConfig
 from endcap.models.two_tower.examples import Baskets, Seeds
@@ -181,7 +182,10 @@ class TowerLearner(nn.Module):
         targets: NDArray[np.int32],
         rng: np.random.Generator,
     ) -> Tensor:
-        uniform = rng.choice(self.inputs.known, self._config.n_negatives)
+        # Of several processes each sees its part of a batch, and draws what the others see of it:
+        # a corrected item of the batch weighs as much as a uniform negative.
+        n_elsewhere = (share()[1] - 1) * targets.size
+        uniform = rng.choice(self.inputs.known, self._config.n_negatives + n_elsewhere)
         candidates = np.concatenate([targets.ravel(), uniform])
         items = np.unique(np.concatenate([seeds.items, candidates]))
         place = self._column  # all zeros between batches
