@@ -59,7 +59,7 @@ SMALL_SEQUENCE = SequenceConfig(
     batch_size=64,
     loop=LoopConfig(n_epochs=6, learning_rate=0.01, schedule="linear", warmup_steps=10),
 )
-NETWORKS = (NCF(SMALL_NCF), TwoTower(SMALL_TOWER), Sequence(SMALL_SEQUENCE))
+NETWORKS = (TwoTower(SMALL_TOWER), Sequence(SMALL_SEQUENCE))
 
 
 def rng() -> np.random.Generator:
@@ -251,7 +251,7 @@ def test_lists_never_overwrite(session, tmp_path):
         lists_on_spark(session, ALS, tmp_path, tmp_path, user_ids=[], item_ids=[], k=1)
 
 
-@pytest.mark.parametrize("unfitted", NETWORKS, ids=["ncf", "two_tower", "sequence"])
+@pytest.mark.parametrize("unfitted", NETWORKS, ids=["two_tower", "sequence"])
 def test_two_processes_give_the_losses_of_one_but_for_noise(session, tastes, tmp_path, unfitted):
     data, _ = tastes
     model = fit_on_spark(session, unfitted, data, rng=rng(), shared=tmp_path, n_processes=2)

@@ -140,7 +140,7 @@ def _launch(master: str, *, scratch: Path, memory_gb: float, host: str | None) -
     launch: Any = import_module("pyspark.java_gateway").launch_gateway
     quiet = scratch / "log4j2.properties"
     quiet.write_text(LOGGING, encoding="utf-8")
-    conf = SparkConf().setMaster(master).setAppName("endcap ingest")
+    conf = SparkConf().setMaster(master).setAppName("endcap")
     for name, value in _settings(scratch, quiet, memory_gb=memory_gb).items():
         conf.set(name, value)
     if host is None or host in {LOOPBACK, "localhost"}:
@@ -241,6 +241,6 @@ def _await_workers(session: SparkSession, master: str) -> None:
             raise StoreError(
                 f"no worker of the Spark master was free within {PATIENCE_S:.0f} s",
                 where=master,
-                mend="Start workers, or let them have the memory that ingest.memory_gb asks for",
+                mend="Start workers, or let them have the memory_gb that is asked for",
             )
         time.sleep(0.1)
