@@ -98,10 +98,14 @@ def dated(data: Dataset, n_windows_back: int) -> Split:
     return split_by(TEMPORAL, data, choices=choices, prepare=interest)
 
 
+def _dated_tenth(data: Dataset, n_windows_back: int) -> Split:
+    return dated(tenth_of(data), n_windows_back)
+
+
 PARTS: Mapping[str, Callable[[Dataset], Split]] = {
     "leave-one-out": partial(stale, on="test"),
     **{f"temporal-{n}": partial(dated, n_windows_back=n) for n in range(4)},
-    **{f"tenth-temporal-{n}": lambda data, n=n: dated(tenth_of(data), n) for n in range(4)},
+    **{f"tenth-temporal-{n}": partial(_dated_tenth, n_windows_back=n) for n in range(4)},
 }
 """Splits by name, of whose training data models are fitted."""
 
