@@ -32,6 +32,25 @@ def sessions(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def next_basket(result: dict[str, Any]) -> str:
+    """Return the NDCG of each model on Complete Journey's next baskets, beside `repeat`."""
+    lines = _head("model", "asked", "NDCG@10", "above repeat")
+    for row in result["rows"]:
+        if row["what"] != "model" or row["model"] == "random":
+            continue
+        gain = row.get("ndcg_above_repeat")
+        beside = f"{gain[0]:+.4f} [{gain[1]:+.4f}, {gain[2]:+.4f}]" if gain else ""
+        lines.append(_line(row["model"], row["view"], _cell(row["ndcg"]), beside))
+    (asked,) = (row for row in result["rows"] if row["what"] == "question")
+    lines += [
+        "",
+        f"{asked['n_users']:,} households and {asked['n_targets']:,} purchases, ranked over "
+        f"{asked['n_items']:,} items; the blend learnt from {asked['n_windows']} windows. Random "
+        f"has less than 0.001.",
+    ]
+    return "\n".join(lines)
+
+
 def temporal(result: dict[str, Any]) -> str:
     """Return our models and those of other libraries under one cut in time."""
     lines = _head("model", "HR@10", "Recall@10", "NDCG@10", "blend - this, NDCG@10", "a fit")
@@ -121,7 +140,7 @@ def _cell(value: Sequence[float]) -> str:
 
 
 def _peak(row: dict[str, Any]) -> str:
-    return f"{row['peak_bytes'] / 1e9:.2f} GB" if "peak_bytes" in row else "-"
+    return f"{row['peak_bytes'] / 1e9:.2f} GB" if row.get("peak_bytes") else "-"
 
 
 def _seconds(values: Sequence[float]) -> str:

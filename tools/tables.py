@@ -244,6 +244,11 @@ TABLES: dict[str, tuple[str, str, Render]] = {
     "models-beauty": (MEASURED, "models.beauty", with_targets(model_tables.beauty)),
     "models-temporal": (MEASURED, "models.temporal", with_targets(model_tables.temporal)),
     "models-sessions": (MEASURED, "models.sessions", with_targets(model_tables.sessions)),
+    "models-next-basket": (
+        MEASURED,
+        "models.next_basket",
+        with_targets(model_tables.next_basket),
+    ),
     "models-cold-items": (MEASURED, "models.cold_items", with_targets(model_tables.cold_items)),
     "models-speed": (MEASURED, "models.speed", with_targets(model_tables.speed)),
     "off-policy": ("docs/guide/off-policy.md", "off_policy", off_policy),

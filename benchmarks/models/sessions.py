@@ -101,9 +101,10 @@ def split_of(
     """
     prefixes = [one[:end] for one in sessions for end in range(min_prefix, len(one))]
     answers = np.array([one[end] for one in sessions for end in range(min_prefix, len(one))])
-    askers = np.array(
-        [number for number, one in enumerate(sessions) for _ in range(min_prefix, len(one))]
-    )
+    askers = np.arange(len(answers))
+    if by_session:
+        n_each = [max(len(one) - min_prefix, 0) for one in sessions]
+        askers = np.repeat(np.arange(len(sessions)), n_each)
     history = as_data(prefixes, n_items=learnt.n_items, start=learnt.n_users)
     pairs = pair_set(np.arange(len(answers)), answers, stride=learnt.n_items)
     targets = targets_of(pairs, warm_items(learnt))
@@ -127,7 +128,7 @@ def split_of(
         rules={"next": ViewRule("the next click; seen items may be listed", exclude_seen=False)},
         protocol="sessions",
         history=history,
-        query_users=askers.astype(np.int32) if by_session else None,
+        query_users=askers.astype(np.int32),
     )
 
 

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from endcap.models.als import ALS, ALSConfig
 from endcap.schema.errors import NotFittedError
 from endcap.schema.protocols import Updates
+from endcap.schema.types import DAY_US
 from endcap.testing.models import dataset, every_user, planted_tastes
 
 CONFIG = ALSConfig(embedding_size=8, iterations=3, reg=0.5, alpha=3.0, n_threads=1)
@@ -158,3 +159,26 @@ def test_nearly_all_of_the_time_is_the_librarys(monkeypatch):
         ALS(ALSConfig(n_threads=1)).fit(data, rng=np.random.default_rng(0))
         ratios.append((time.process_time() - started_s) / inside_s[-1])
     assert min(ratios) < 1.05
+
+
+@pytest.mark.parametrize(("at_once", "alpha"), [(1, 20.0), (3, 5.0)])
+def test_what_is_left_open_follows_from_the_data(tmp_path, at_once, alpha):
+    """A hundred users, of whom half were last seen 200 days before the end or longer ago."""
+    draw = np.random.default_rng(2)
+    n_users, n_moments = 100, 4
+    days = 400 - 4 * np.arange(n_users)[:, np.newaxis] - np.arange(n_moments)
+    ts_us = np.repeat(days.ravel(), at_once).astype(np.int64) * DAY_US + 10**15
+    users = np.repeat(np.arange(n_users), n_moments * at_once)
+    order = np.argsort(ts_us, kind="stable")
+    items = draw.integers(50, size=len(users))
+    data = dataset(users[order], items[order], ts_us[order], n_users=n_users, n_items=50)
+    open_ = ALSConfig(embedding_size=4, iterations=1, n_threads=1)
+    model = ALS(open_).fit(data, rng=draw)
+    assert model.config.alpha == alpha
+    assert model.config.half_life_days == pytest.approx(200, abs=3)
+    model.save(tmp_path)
+    assert ALS.load(tmp_path).config == model.config
+    given = ALS(open_.model_copy(update={"alpha": 1.0, "half_life_days": 7.0})).fit(data, rng=draw)
+    assert (given.config.alpha, given.config.half_life_days) == (1.0, 7.0)
+    fresh = data.between(data.end_us - 40 * DAY_US, None)
+    assert model.fit(fresh, rng=draw).config.half_life_days == 30.0, "a fit begins anew"

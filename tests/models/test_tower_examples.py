@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endcap.features.history import build_history, tower_weights
-from endcap.models.two_tower.examples import WINDOW, build_baskets, has_baskets
+from endcap.models.histories import has_baskets
+from endcap.models.two_tower.examples import WINDOW, build_baskets
 from endcap.models.two_tower.network import places_of
 from endcap.testing.models import dataset
 

@@ -19,7 +19,7 @@ from scipy import sparse
 from endcap.features.fold_in import als_confidence, als_user_vector, item_gram
 from endcap.features.history import History, UserHistory, history_of
 from endcap.features.popularity import decayed_counts
-from endcap.models.histories import known_history, take_users
+from endcap.models.histories import has_baskets, known_history, median_idle_days, take_users
 from endcap.models.ranking import rank_beneath
 from endcap.models.reasons import als_parts, popular_reason, strongest_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
@@ -32,21 +32,25 @@ from endcap.telemetry import track
 
 
 class ALSConfig(BaseModel):
-    """Settings of `ALS`; chosen on the validation window of Complete Journey."""
+    """Settings of `ALS`; chosen on the validation parts of Complete Journey and Amazon Beauty."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     embedding_size: int = Field(64, ge=1, le=1024, description="Numbers in a vector.")
     iterations: int = Field(15, ge=1, description="How often both sides are solved.")
     reg: float = Field(30.0, gt=0, description="Weight of the squared length of the vectors.")
-    alpha: float = Field(
-        5.0,
+    alpha: float | None = Field(
+        None,
         ge=0,
         description="Confidence is 1 + alpha x recency x log(1 + count); what was not taken has 1. "
-        "In the words of iALS the unobserved weight is 1 / alpha, and reg is divided by it too.",
+        "In the words of iALS the unobserved weight is 1 / alpha, and reg is divided by it too. "
+        "None: 5 where users take two items or more at a time, 20 where they do not.",
     )
-    half_life_days: float = Field(
-        30.0, gt=0, description="After how long an item of a history says half as much."
+    half_life_days: float | None = Field(
+        None,
+        gt=0,
+        description="After how long an item of a history says half as much; none: as long as half "
+        "of the users have not been seen for, and 30 at least.",
     )
     popularity_half_life_days: float = Field(
         28.0, gt=0, description="Half-life of the popularity that a user without history is shown."
@@ -57,8 +61,14 @@ class ALSConfig(BaseModel):
     n_threads: int = Field(0, ge=0, description="Threads of the training; 0 takes all cores.")
 
 
+ALPHA_OF_BASKETS, ALPHA_OF_EVENTS = 5.0, 20.0
+MIN_HALF_LIFE_DAYS = 30.0
+
+
 class ALS:
     """Ranks items by the inner product of trained item factors with a folded-in user vector.
+
+    config: as asked for; once fitted, with what follows from the data filled in.
 
     Users are always folded in, never looked up: a user who came a minute ago is served by the same
     rule as one of the training data, and offline numbers are those of serving.
@@ -71,7 +81,7 @@ class ALS:
     """
 
     def __init__(self, config: ALSConfig | None = None) -> None:
-        self.config = config or ALSConfig()
+        self.config = self._wish = config or ALSConfig()
 
     item_factors_: NDArray[np.float32]
     history_: History
@@ -85,6 +95,7 @@ class ALS:
 
         Source: Hu, Koren, Volinsky 2008, with the conjugate-gradient solver of Takacs et al. 2011.
         """
+        self.config = self._wish
         confidence = self._look_at(data)
         self._prepare(self._train(confidence, seed=int(rng.integers(2**31))))
         return self
@@ -210,6 +221,7 @@ class ALS:
         interactions = data.interactions
         self.now_us_ = data.end_us
         self.history_ = history_of(data)
+        self.config = _settled(self.config, data, self.history_)
         counts = decayed_counts(
             interactions.item_idx,
             interactions.ts,
@@ -248,12 +260,23 @@ class ALS:
         return als_confidence(
             history,
             now_us=self.now_us_,
-            alpha=self.config.alpha,
-            half_life_days=self.config.half_life_days,
+            alpha=self.config.alpha or 0.0,
+            half_life_days=self.config.half_life_days or MIN_HALF_LIFE_DAYS,
         )
 
     def _train(self, confidence: sparse.csr_matrix, *, seed: int) -> NDArray[np.float32]:
         return trained(confidence, self.config, seed=seed)
+
+
+def _settled(config: ALSConfig, data: Dataset, history: History) -> ALSConfig:
+    """Return the settings with what was left open as the data needs it."""
+    alpha, half_life_days = config.alpha, config.half_life_days
+    if alpha is None:
+        alpha = ALPHA_OF_BASKETS if has_baskets(data.interactions) else ALPHA_OF_EVENTS
+    if half_life_days is None:
+        idle_days = median_idle_days(history, now_us=data.end_us)
+        half_life_days = max(idle_days, MIN_HALF_LIFE_DAYS)
+    return config.model_copy(update={"alpha": alpha, "half_life_days": half_life_days})
 
 
 def trained(

@@ -111,6 +111,17 @@ def median_idle_days(history: History, *, now_us: int) -> float:
     return float(np.median(now_us - seen_us)) / DAY_US
 
 
+def has_baskets(interactions: Interactions) -> bool:
+    """Return whether a moment of a user has two events or more, on average.
+
+    Where it has fewer, events of one moment mostly are so by a coarse clock, as dates of reviews.
+    """
+    order = np.argsort(interactions.user_idx, kind="stable")  # in order of time within a user
+    users, ts = interactions.user_idx[order], interactions.ts[order]
+    n_moments = np.count_nonzero((users[1:] != users[:-1]) | (ts[1:] != ts[:-1])) + 1
+    return bool(len(order) >= 2 * n_moments)
+
+
 def entry_keys(history: History) -> NDArray[np.int64]:
     """Return one number for each entry, `features.weights.pair_keys`, ascending, shape (nnz,)."""
     return (entry_rows(history.indptr) << 32) | history.items

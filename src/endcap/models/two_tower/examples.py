@@ -217,17 +217,6 @@ def build_baskets(
     )
 
 
-def has_baskets(interactions: Interactions) -> bool:
-    """Return whether a moment of a user has two events or more, on average.
-
-    Where it has fewer, events of one moment mostly are so by a coarse clock, as dates of reviews.
-    """
-    order = np.lexsort((interactions.ts, interactions.user_idx))
-    users, ts = interactions.user_idx[order], interactions.ts[order]
-    n_moments = np.count_nonzero((users[1:] != users[:-1]) | (ts[1:] != ts[:-1])) + 1
-    return bool(len(order) >= 2 * n_moments)
-
-
 def _occurrences(
     pairs: NDArray[np.int64], weights: NDArray[np.float32]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.int64]]:

@@ -21,13 +21,13 @@ from endcap.features.history import (
     without_refused,
 )
 from endcap.features.tower_context import N_CONTEXT, tower_context
-from endcap.models.histories import known_history, take_users
+from endcap.models.histories import has_baskets, known_history, take_users
 from endcap.models.learning.loop import Trained
 from endcap.models.ranking import rank_beneath
 from endcap.models.reasons import drop_reason, popular_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
 from endcap.models.two_tower.config import TwoTowerConfig
-from endcap.models.two_tower.examples import build_baskets, has_baskets
+from endcap.models.two_tower.examples import build_baskets
 from endcap.models.two_tower.export import ServedUserTower, export_onnx
 from endcap.models.two_tower.fitting import (
     FittedTowers,
