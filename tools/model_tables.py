@@ -19,6 +19,26 @@ def beauty(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def published(result: dict[str, Any]) -> str:
+    """Return our best models on Amazon Beauty beside the best published one, for the README."""
+    rows = {row["model"]: row for row in result["rows"]}
+    shown = ("random", "popular", "item_knn", "ease", "two_tower", "sequence", "blend")
+    theirs = [name for name in rows if len(rows[name]["recall"]) == 1]
+    lines = _head("model", "HR@10", "NDCG@10", "a fit")
+    for name in (*shown, *theirs):
+        row = rows[name]
+        seconds = row.get("fit_s", [])
+        took = f"{statistics.median(seconds):,.0f} s" if seconds else ""
+        said = f"`{name}`" if name in shown else f"best published: {name}"
+        lines.append(_line(said, _cell(row["recall"]), _cell(row["ndcg"]), took))
+    lines += [
+        "",
+        f"± is half of a 95 % interval over users and fits; seconds are those of one thread on a "
+        f"busy machine, the blend's without its members'. Measured by `{result['command']}`.",
+    ]
+    return "\n".join(lines)
+
+
 def sessions(result: dict[str, Any]) -> str:
     """Return hit rate and reciprocal rank of each model on RetailRocket's sessions."""
     lines = _head("model", "asked", "HR@20", "MRR@20")

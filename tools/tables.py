@@ -236,6 +236,7 @@ def with_targets(render: Render) -> Render:
 
 TABLES: dict[str, tuple[str, str, Render]] = {
     "headline": ("README.md", "demo", headline),
+    "published": ("README.md", "models.beauty", model_tables.published),
     "demo-targets": (MEASURED, "demo", targets),
     "evaluation": (MEASURED, "demo", full_evaluation),
     "ingest": (MEASURED, "ingest", ingest_speed),
