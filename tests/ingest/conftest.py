@@ -3,7 +3,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +90,24 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}; set ENDCAP_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def spark_master(request: pytest.FixtureRequest) -> str:
+    """The URL of a standalone master with two workers."""
+    from spark_cluster import need_spark, shared_cluster  # for tests that ask for Spark alone
+
+    need_spark()
+    started = shared_cluster()
+    request.config.add_cleanup(started.stop)
+    return started.url
+
+
+@pytest.fixture(scope="module")
+def spark_running(spark_master: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same master, with a session of this process that every engine of a module shares."""
+    from endcap.ingest.compute.cluster import spark_session
+
+    scratch = tmp_path_factory.mktemp("spark")
+    with spark_session(spark_master, scratch=scratch, memory_gb=0.75):
+        yield spark_master

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -94,25 +93,9 @@ def need_spark() -> None:
 
 
 @functools.cache
-def _shared() -> Cluster:
+def shared_cluster() -> Cluster:
+    """Return the cluster of this test run, started by the first who asks."""
     return Cluster(n_workers=2)
-
-
-@pytest.fixture(scope="session")
-def spark_master(request: pytest.FixtureRequest) -> str:
-    """The URL of a standalone master with two workers."""
-    need_spark()
-    started = _shared()
-    request.config.add_cleanup(started.stop)
-    return started.url
-
-
-@pytest.fixture(scope="module")
-def spark_running(spark_master: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The same master, with a session of this process that every engine of a module shares."""
-    scratch = tmp_path_factory.mktemp("spark")
-    with cluster.spark_session(spark_master, scratch=scratch, memory_gb=0.75):
-        yield spark_master
 
 
 def _free_port() -> int:

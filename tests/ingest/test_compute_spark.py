@@ -11,7 +11,6 @@ from pathlib import Path
 import duckdb
 import pytest
 from nasty import COLUMNS, CSV_FILES, JSON_LINES, rows
-from spark_cluster import spark_master, spark_running  # noqa: F401
 
 from endcap.ingest.compute import cluster
 from endcap.ingest.compute.local import LocalCompute
@@ -107,7 +106,7 @@ Pair = tuple[LocalCompute, SparkCompute]
 
 
 @pytest.fixture(scope="module")
-def engines(spark_running: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:  # noqa: F811
+def engines(spark_running: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Both engines with the tables `v` and `w` of odd values."""
     folder = tmp_path_factory.mktemp("engines")
     (folder / "local").mkdir()
@@ -412,7 +411,7 @@ def test_columns_with_odd_names(engines: Pair, tmp_path: Path):
 # Errors.
 
 
-def test_a_master_that_is_not_there_is_said_at_once(spark_running: str, tmp_path: Path):  # noqa: F811
+def test_a_master_that_is_not_there_is_said_at_once(spark_running: str, tmp_path: Path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         master = f"spark://127.0.0.1:{probe.getsockname()[1]}"

@@ -8,7 +8,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from spark_cluster import spark_master, spark_running  # noqa: F401
 
 from endcap.features.point_in_time import item_features, totals_of, user_features
 from endcap.features.spec import FeatureSpec
@@ -89,7 +88,7 @@ def same(here: object, there: object) -> None:
     [(None, 30), (DEFAULT_WEIGHTS, 61), (KindWeights(view=0.7, liked_from_stars=3), 45), (None, 0)],
 )
 def test_parts_give_the_features_of_the_whole(
-    spark_running: str,  # noqa: F811
+    spark_running: str,
     tmp_path: Path,
     weights: KindWeights | None,
     day: int,

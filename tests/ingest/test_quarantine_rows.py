@@ -47,6 +47,19 @@ def test_blank_lines_are_no_rows_and_do_not_count(
     assert snapshot.manifest.counts.rows_in == 7
 
 
+@pytest.mark.parametrize("blank", ["", " \t", "\r", "\v", "\f", " \f \v"])
+def test_a_bad_line_of_json_has_its_number_behind_any_blank_one(
+    ingest_file: Ingest, rows_of: Rows, blank: str
+) -> None:
+    row = json.dumps({"user_id": "u", "item_id": "i", "ts": "1500000000"})
+    snapshot = ingest_file("gaps.jsonl", [row, blank, blank, "[1]", row, blank, "half"])
+    assert put_aside(snapshot, rows_of) == [
+        (2, "not a JSON object", "[1]"),
+        (4, "not JSON", "half"),
+    ]
+    assert snapshot.manifest.counts.rows_in == 4
+
+
 @pytest.mark.parametrize(("end", "seed"), [("\n", 0), ("\r\n", 1)])
 def test_every_refused_row_has_its_number_and_its_text(
     ingest_file: Ingest, rows_of: Rows, end: str, seed: int

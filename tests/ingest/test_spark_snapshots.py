@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 import pytest
-from spark_cluster import spark_master, spark_running  # noqa: F401
 
 from conftest import KEEP, NOW_S
 from endcap.ingest.config import IngestConfig
@@ -55,7 +54,7 @@ def on_both(source: str, root: Path, master: str, **options: object) -> tuple[Sn
 def test_real_data_give_one_snapshot(
     shared_data: Path,
     tmp_path: Path,
-    spark_running: str,  # noqa: F811
+    spark_running: str,
     file: str,
     n_rows: int,
 ):
@@ -63,7 +62,7 @@ def test_real_data_give_one_snapshot(
     assert here.manifest.counts.rows_in == n_rows
 
 
-def test_households_of_complete_journey_give_one_snapshot(tmp_path: Path, spark_running: str):  # noqa: F811
+def test_households_of_complete_journey_give_one_snapshot(tmp_path: Path, spark_running: str):
     """What is left where the shared data are not; it takes a minute more where they are."""
     if (Path(__file__).parents[3] / "shared" / "data").is_dir() and not os.environ.get("ALL_DATA"):
         pytest.skip("the shared data are there; set ALL_DATA=1 to test this set as well")
@@ -75,7 +74,7 @@ def test_households_of_complete_journey_give_one_snapshot(tmp_path: Path, spark_
     assert here.manifest.counts.users == 30
 
 
-def test_an_increment_on_spark_is_the_increment_here(tmp_path: Path, spark_running: str):  # noqa: F811
+def test_an_increment_on_spark_is_the_increment_here(tmp_path: Path, spark_running: str):
     """Odd lines, packed, in two runs: the second adds to what the first left."""
     lines = [
         {

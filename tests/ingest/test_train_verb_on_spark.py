@@ -12,7 +12,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from spark_cluster import spark_master, spark_running  # noqa: F401
 
 from endcap.bundle.read import read_bundle
 from endcap.bundle.scorer.panel import open_scorers
@@ -64,7 +63,7 @@ def rows_of(path):
 
 
 @pytest.fixture(scope="module")
-def endcap(var, tmp_path_factory, spark_running):  # noqa: F811
+def endcap(var, tmp_path_factory, spark_running):
     """Run `endcap` where endcap.toml names the cluster; return what it printed and said."""
 
     def run(*arguments):
@@ -93,7 +92,7 @@ def trained(endcap, var):
     return load_run(var / "models"), said, json.loads(shown)
 
 
-def test_what_the_cluster_takes_is_fitted_there_and_the_rest_here(trained, spark_running):  # noqa: F811
+def test_what_the_cluster_takes_is_fitted_there_and_the_rest_here(trained, spark_running):
     run, said, shown = trained
     places = {"popular": "local://", "als": spark_running, "ncf": spark_running}
     assert {name: record["compute"] for name, record in shown["records"].items()} == places

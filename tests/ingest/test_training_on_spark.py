@@ -8,7 +8,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from spark_cluster import spark_master, spark_running  # noqa: F401
 
 from endcap.ingest.compute import cluster
 from endcap.models.als import ALS, ALSConfig
@@ -72,7 +71,7 @@ def tastes():
 
 
 @pytest.fixture(scope="module")
-def session(spark_running, tmp_path_factory):  # noqa: F811
+def session(spark_running, tmp_path_factory):
     scratch = tmp_path_factory.mktemp("scratch")
     with cluster.spark_session(spark_running, scratch=scratch, memory_gb=0.75) as opened:
         yield opened

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from endcap.ingest.compute.local import LocalCompute
@@ -18,6 +18,7 @@ from endcap.ingest.ids import IdMap
 from endcap.ingest.mapping import GUESSES, interaction_roles
 from endcap.ingest.names import readable_name, readable_size
 from endcap.ingest.privacy.config import PrivacyConfig
+from endcap.ingest.readers import BLANKS
 from endcap.ingest.run import ingest
 from endcap.ingest.snapshot import load_dataset, read_ids
 from endcap.ingest.thin import k_core, sample_users
@@ -94,11 +95,12 @@ lines = st.one_of(
 
 
 @given(st.lists(lines, max_size=12))
+@example(["\f", "[]"])
 @settings(max_examples=30, deadline=None)
 def test_no_line_of_json_is_lost(chosen: list[str]) -> None:
     good = json.dumps(dict(zip(("user_id", "item_id", "ts"), GOOD, strict=True)))
     with folder() as root:
-        filled = [line for line in chosen if line.strip(" \t")]  # blank lines are no records
+        filled = [line for line in chosen if line.strip(BLANKS)]  # blank lines are no records
         everything = [*[good] * (len(chosen) + 1), *filled]
         content = "\n".join(everything) + "\n"
         (root / "rows.jsonl").write_bytes(content.encode())

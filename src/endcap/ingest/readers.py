@@ -21,6 +21,9 @@ from endcap.ingest.staging import Format, StagedFile
 from endcap.schema.errors import DataError
 
 MAX_LINE_BYTES = 32 * 2**20
+BLANKS = " \t\r\n\v\f"
+"""A line of JSON lines that holds nothing else is blank: no row, and not counted, by any engine."""
+
 SAMPLE_ROWS = 1000
 DELIMITERS = ",\t;|"
 csv.field_size_limit(MAX_LINE_BYTES)  # the engine's own; the module knows one for the process

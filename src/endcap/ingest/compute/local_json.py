@@ -16,9 +16,8 @@ from duckdb import DuckDBPyConnection
 
 from endcap.ingest.engine import identifier, literal, plain_path
 from endcap.ingest.packing import Packing, lines, unpacked_parts
-from endcap.ingest.readers import MAX_LINE_BYTES, RawTable
+from endcap.ingest.readers import BLANKS, MAX_LINE_BYTES, RawTable
 
-JSON_WHITE = b" \t\r\n"
 TOO_DEEP = "nested too deeply"
 
 # Rows come in the order of the file; blank lines are no rows.
@@ -161,7 +160,7 @@ def _numbered_lines(table: RawTable) -> Iterator[tuple[int, bytes]]:
 
 def _filled(found: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the lines that the engine does not take for blank."""
-    return (line for line in found if line.strip(JSON_WHITE))
+    return (line for line in found if line.strip(BLANKS.encode()))
 
 
 def _mend(part: Path, copy: Path) -> list[tuple[int, str]]:

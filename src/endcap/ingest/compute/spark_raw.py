@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from endcap.ingest.readers import MAX_LINE_BYTES, RawTable
+from endcap.ingest.readers import BLANKS, MAX_LINE_BYTES, RawTable
 
 JSON_OPTIONS = "map('allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')"
-_BLANKS = " \t\r\n\x0b\x0c"
 # What Spark writes in another way than the local engine: 1.5E7, Infinity, and more digits than
 # Java is sure to choose as few of as it could.
 _ODD_NUMBER = r"[0-9]E-?[0-9]|Infinity|(?=[0-9.]{17})[0-9]*[.][0-9]"
@@ -53,7 +52,7 @@ def url(path: Path) -> str:
 
 def is_blank(line: str) -> str:
     """Return SQL that tells whether a line holds nothing."""
-    return f"(btrim({line}, {string(_BLANKS)}) = '')"
+    return f"(btrim({line}, {string(BLANKS)}) = '')"
 
 
 def is_doubtful(line: str, columns: Sequence[str]) -> str:
