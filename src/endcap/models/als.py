@@ -26,6 +26,7 @@ from endcap.models.state import load_state, require_fitted, save_state, saved_hi
 from endcap.models.threads import one_blas_thread
 from endcap.models.vectors import VectorRanking, nearest
 from endcap.schema.dataset import Dataset
+from endcap.schema.errors import NotFittedError
 from endcap.schema.protocols import Reason
 from endcap.schema.types import ItemIdx, Scores, TopK, UserIdx
 from endcap.telemetry import track
@@ -257,11 +258,11 @@ class ALS:
         return vectors
 
     def _confidence(self, history: History | UserHistory) -> NDArray[np.float32]:
+        alpha, half_life_days = self.config.alpha, self.config.half_life_days
+        if alpha is None or half_life_days is None:  # only a fit knows what follows from the data
+            raise NotFittedError("ALS is not fitted", mend="Call fit, or load a saved one")
         return als_confidence(
-            history,
-            now_us=self.now_us_,
-            alpha=self.config.alpha or 0.0,
-            half_life_days=self.config.half_life_days or MIN_HALF_LIFE_DAYS,
+            history, now_us=self.now_us_, alpha=alpha, half_life_days=half_life_days
         )
 
     def _train(self, confidence: sparse.csr_matrix, *, seed: int) -> NDArray[np.float32]:
