@@ -1,11 +1,11 @@
 import json
-import re
 
 import numpy as np
 import pytest
+from shell import run
 from typer.testing import CliRunner
 
-from endcap.cli import app, main
+from endcap.cli import app
 from endcap.cli.ingest import column_mapping
 from endcap.schema.errors import SettingsError
 from shops import make_shop, shop_parts, write_shop
@@ -21,15 +21,6 @@ def _elsewhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("ENDCAP_VAR", raising=False)
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Run `endcap` as a shell would and return its exit code and both outputs."""
-    monkeypatch.setattr("sys.argv", ["endcap", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    said = capsys.readouterr()
-    return stopped.value.code, said.out, re.sub(r"\s+", " ", said.err)
 
 
 def test_help_lists_every_command_and_the_exit_codes():

@@ -1,10 +1,8 @@
 import json
-import re
 from datetime import UTC, datetime
 
 import pytest
-
-from endcap.cli import main
+from shell import run
 
 ROWS = [
     "user,item,ts,quantity,price",
@@ -25,15 +23,6 @@ def _shop(monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("ENDCAP_VAR", raising=False)
     (tmp_path / "log.csv").write_text("\n".join(ROWS))
     assert run(monkeypatch, capsys, "ingest", "log.csv")[0] == 0
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Run `endcap` as a shell would and return its exit code and both outputs."""
-    monkeypatch.setattr("sys.argv", ["endcap", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    said = capsys.readouterr()
-    return stopped.value.code, said.out, re.sub(r"\s+", " ", said.err)
 
 
 def time_us(text):

@@ -1,14 +1,14 @@
 """`endcap lists` as a person at a terminal meets it, on a small shop."""
 
 import json
-import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import duckdb
 import numpy as np
 import pytest
+from shell import run
 
-from endcap.cli import main
 from endcap.ingest.lists import read_lists
 from endcap.ingest.run import ingest
 from endcap.ingest.snapshot import open_snapshot, read_ids
@@ -48,16 +48,7 @@ def _place(monkeypatch, tmp_path, var):
 
 @pytest.fixture
 def endcap(monkeypatch, capsys):
-    """Run `endcap` as a shell would and return its exit code and both outputs."""
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["endcap", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        said = capsys.readouterr()
-        return stopped.value.code, said.out, re.sub(r"\s+", " ", said.err)
-
-    return run
+    return partial(run, monkeypatch, capsys)
 
 
 @pytest.fixture

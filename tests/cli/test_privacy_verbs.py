@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 
 import pytest
+from shell import run
 from typer.testing import CliRunner
 
 from endcap.bundle.write import publish, write_bundle
-from endcap.cli import app, main
+from endcap.cli import app
 from endcap.ingest.privacy.config import Generalise, PrivacyConfig
 from endcap.ingest.privacy.identities import merge_identities
 from endcap.schema.pseudonym import SPOKEN, Pseudonyms
@@ -56,15 +56,6 @@ def hashed_bundle(tmp_path):
     )
     publish(folder, root)
     return shop.user_ids[0]
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Run `endcap` as a shell would and return its exit code and both outputs."""
-    monkeypatch.setattr("sys.argv", ["endcap", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    said = capsys.readouterr()
-    return stopped.value.code, said.out, re.sub(r"\s+", " ", said.err)
 
 
 def test_there_and_back(monkeypatch, capsys, kept):

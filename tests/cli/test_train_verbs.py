@@ -1,15 +1,14 @@
 """`endcap train`, `tune` and `runs` as a person at a terminal meets them, on a small shop."""
 
 import json
-import re
 import tomllib
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import numpy as np
 import pytest
+from shell import run
 
-from endcap.cli import main
 from endcap.ingest.run import ingest
 from endcap.models import registry
 from endcap.models.popular import Popular
@@ -58,15 +57,6 @@ def _place(monkeypatch, tmp_path, var):
     monkeypatch.setenv("ENDCAP_TRAINING__TEST_DAYS", "7")
     monkeypatch.setenv("ENDCAP_TRAINING__K", "5")
     monkeypatch.setenv("ENDCAP_TRAINING__BOOTSTRAP_REPLICATES", "100")
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Run `endcap` as a shell would and return its exit code and both outputs."""
-    monkeypatch.setattr("sys.argv", ["endcap", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    said = capsys.readouterr()
-    return stopped.value.code, said.out, re.sub(r"\s+", " ", said.err)
 
 
 def test_models_are_named_in_either_way_and_a_run_is_kept(monkeypatch, capsys, var):

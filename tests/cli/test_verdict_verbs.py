@@ -1,10 +1,9 @@
 import json
-import re
 from dataclasses import replace
 
 import pytest
+from shell import run
 
-from endcap.cli import main
 from endcap.evaluation.verdicts.record import read_record
 from kept_evaluations import evaluation_of, kept_on_disk, shop_values
 
@@ -17,15 +16,6 @@ def _shop(monkeypatch, tmp_path):
     monkeypatch.delenv("ENDCAP_VAR", raising=False)
     values = shop_values()
     kept_on_disk(tmp_path / "var" / "evaluations", evaluation_of(values), values)
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Run `endcap` as a shell would and return its exit code and both outputs."""
-    monkeypatch.setattr("sys.argv", ["endcap", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    said = capsys.readouterr()
-    return stopped.value.code, said.out, re.sub(r"\s+", " ", said.err)
 
 
 def test_compare_says_who_beats_whom(monkeypatch, capsys):

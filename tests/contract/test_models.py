@@ -3,7 +3,7 @@
 import pytest
 
 from endcap.models.als import ALS, ALSConfig
-from endcap.models.blend.config import BlendConfig, RankerConfig
+from endcap.models.blend.config import BlendConfig
 from endcap.models.blend.ranked import RankedBlend
 from endcap.models.content.model import Content, ContentConfig
 from endcap.models.ease.model import EASE, EASEConfig
@@ -12,6 +12,7 @@ from endcap.models.ncf.model import NCF, NCFConfig
 from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.models.neighbours.session_knn import SessionKNN, SessionKNNConfig
 from endcap.models.popular import Popular
+from endcap.models.ranker.config import RankerConfig
 from endcap.models.repeat import Repeat
 from endcap.models.sequence.config import SequenceConfig
 from endcap.models.sequence.model import Sequence

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from endcap.models.blend.config import BlendConfig, RankerConfig
+from endcap.models.blend.config import BlendConfig
 from endcap.models.blend.fusion import Fusion
 from endcap.models.blend.lessons import hold_out
 from endcap.models.blend.ranked import RankedBlend
@@ -11,6 +11,7 @@ from endcap.models.blend.rule import Rule
 from endcap.models.blend.rule_files import load_rules, save_rules
 from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.models.popular import Popular
+from endcap.models.ranker.config import RankerConfig
 from endcap.models.ranker.trees import Examples, grow
 from endcap.models.repeat import Repeat
 from endcap.schema.errors import DataError, SettingsError

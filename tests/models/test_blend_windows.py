@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from endcap.models.blend.config import BlendConfig, RankerConfig
+from endcap.models.blend.config import BlendConfig
 from endcap.models.blend.fusion import Asked, joined
 from endcap.models.blend.ranked import RankedBlend
 from endcap.models.blend.rule import Window, learn_rule
 from endcap.models.popular import Popular
 from endcap.models.ranker.candidates import merge_lists
+from endcap.models.ranker.config import RankerConfig
 from endcap.schema.types import NO_ITEM, TopK
 from endcap.testing.models import planted_tastes
 

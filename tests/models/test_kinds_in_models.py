@@ -9,12 +9,12 @@ import pytest
 
 from endcap.features.weights import KindWeights, interest, weigh
 from endcap.models.als import ALS, ALSConfig
+from endcap.models.learning.baskets import build_baskets
 from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.models.popular import Popular
 from endcap.models.repeat import Repeat, RepeatConfig
 from endcap.models.trending import Trending
 from endcap.models.two_tower import model as two_tower
-from endcap.models.two_tower.examples import build_baskets
 from endcap.models.two_tower.inputs import log_popularity
 from endcap.models.two_tower.model import TwoTower
 from endcap.schema.columns import KIND_CODES, Kind

@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from endcap.features.history import seed_weights
+from endcap.models.learning.baskets import build_baskets
 from endcap.models.learning.loop import LoopConfig
 from endcap.models.ncf import scores as ncf_scores
 from endcap.models.ncf.model import NCF, NCFConfig
 from endcap.models.ncf.network import NeuMFLearner, NeuMFNetwork
 from endcap.models.ncf.scores import NeuMFScores
-from endcap.models.two_tower.examples import build_baskets
 from endcap.schema.errors import NotFittedError
 from endcap.schema.types import DAY_US
 from endcap.testing.models import START_US, dataset, planted_tastes

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from endcap.models.blend.config import RankerConfig
+from endcap.models.ranker.config import RankerConfig
 from endcap.models.ranker.trees import Examples, TreeRanker, cross_validate, grow
 from endcap.schema.errors import DataError
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from endcap.features.history import build_history, tower_weights
 from endcap.models.histories import has_baskets
-from endcap.models.two_tower.examples import WINDOW, build_baskets
+from endcap.models.learning.baskets import WINDOW, build_baskets
 from endcap.models.two_tower.network import places_of
 from endcap.testing.models import dataset
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from endcap.models.learning.baskets import build_baskets
+from endcap.models.learning.devices import pick_device, torch_seed, torch_threads
 from endcap.models.learning.loop import train_network
 from endcap.models.two_tower import training as tower_training
 from endcap.models.two_tower.config import TwoTowerConfig
-from endcap.models.two_tower.examples import build_baskets
 from endcap.models.two_tower.inputs import (
     SIMILARITY_SHARE,
     add_popularity,
@@ -16,14 +17,7 @@ from endcap.models.two_tower.inputs import (
     price_bands,
 )
 from endcap.models.two_tower.network import ItemTower, UserTower, places_of, sampled_softmax
-from endcap.models.two_tower.training import (
-    POPULARITY_WEIGHTS,
-    TowerLearner,
-    hold_out,
-    pick_device,
-    torch_seed,
-    torch_threads,
-)
+from endcap.models.two_tower.training import POPULARITY_WEIGHTS, TowerLearner, hold_out
 from endcap.schema.dataset import Dataset, Interactions, Items
 from endcap.schema.types import DAY_US
 from endcap.testing.models import checkerboard, dataset

@@ -4,7 +4,7 @@ import torch
 
 from endcap.evaluation.seeds.labels import split_labels
 from endcap.evaluation.seeds.seed_1 import evaluate_seed_1
-from endcap.models.two_tower.training import torch_threads
+from endcap.models.learning.devices import torch_threads
 from endcap.training.seed_network import SeedNetwork, SeedNetworkConfig, train_seed_network
 from rated import electronics_like
 

@@ -176,6 +176,15 @@ def own_products(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> 
     return np.asarray(np.einsum("qd,qnd->qn", queries, vectors, optimize=False))
 
 
+def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows at length one, float32; those of length zero as they are."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: NDArray[np.float32] = np.divide(
+        vectors, lengths, where=lengths > 0, out=np.zeros_like(vectors)
+    )
+    return scaled
+
+
 def nearest(vectors: NDArray[np.float32], items: ItemIdx, k: int) -> TopK:
     """Return the k items with the largest cosine to each item, itself left out, padded.
 

@@ -83,8 +83,7 @@ def fit_on_spark(
 
     Each takes a part of every batch; gradients are averaged, by gloo or on GPUs by NCCL. What is
     drawn at random while a loss is computed is drawn by each process for itself, so the losses are
-    those of one process but for noise; unless negatives come from the batch, of which each process
-    has but a part.
+    those of one process but for noise.
 
     Args:
         session: whose workers have Python with this package; each has a free core, or GPU, for as

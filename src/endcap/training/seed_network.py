@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from endcap.evaluation.pointwise.ratings import Ratings
 from endcap.evaluation.seeds.labels import LabelSplit
 from endcap.evaluation.seeds.seed_1 import LabelPrediction
-from endcap.models.two_tower.training import torch_seed, torch_threads
+from endcap.models.learning.devices import torch_seed, torch_threads
 from endcap.schema.types import Scores
 from endcap.telemetry import track
 

@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from endcap.models.vectors import unit_rows
 from endcap.schema.dataset import Items
 
 ATTRIBUTE_SIZE = 128
@@ -41,15 +42,6 @@ def attribute_vectors(items: Items) -> NDArray[np.float32]:
             table[code] = _direction(f"{attribute}={name}")
         total += table[codes]  # the last row, of code -1, stays zero
     return unit_rows(total)
-
-
-def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the rows at length one, float32; those of length zero as they are."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = np.divide(
-        vectors, lengths, where=lengths > 0, out=np.zeros_like(vectors)
-    )
-    return scaled
 
 
 def _direction(name: str) -> NDArray[np.float32]:

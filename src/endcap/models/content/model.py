@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from endcap.features.history import History, history_of
 from endcap.features.places import place_weights, places_from_latest, weighted_sums
 from endcap.features.popularity import decayed_counts
-from endcap.models.content.inputs import item_inputs, unit_rows
+from endcap.models.content.inputs import item_inputs
 from endcap.models.content.network import (
     ContentLearner,
     ContentNetwork,
@@ -27,12 +27,12 @@ from endcap.models.content.network import (
 )
 from endcap.models.histories import known_history, take_users
 from endcap.models.learning.checkpoint import Checkpoint, training_key
+from endcap.models.learning.devices import pick_device, torch_seed, torch_threads
 from endcap.models.learning.loop import LoopConfig, train_network
 from endcap.models.ranking import rank_beneath
 from endcap.models.reasons import drop_reason, popular_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
-from endcap.models.two_tower.training import pick_device, torch_seed, torch_threads
-from endcap.models.vectors import VectorRanking, nearest
+from endcap.models.vectors import VectorRanking, nearest, unit_rows
 from endcap.schema.dataset import Dataset, Items
 from endcap.schema.errors import DataError
 from endcap.schema.protocols import Reason

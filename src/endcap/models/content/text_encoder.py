@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.models.content.inputs import unit_rows
 from endcap.models.content.text_cache import TextCache
 from endcap.models.content.text_config import MINI_LM, TFIDF, TextConfig
 from endcap.models.content.text_words import Words
+from endcap.models.vectors import unit_rows
 from endcap.schema.errors import DownloadError, SettingsError
 from endcap.telemetry import track
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from endcap.models.content.inputs import unit_rows
+from endcap.models.vectors import unit_rows
 from endcap.schema.errors import DataError
 
 N_NUMBERS = 256

@@ -23,7 +23,9 @@ from endcap.features.history import (
 )
 from endcap.features.popularity import decayed_counts
 from endcap.models.histories import known_history
+from endcap.models.learning.baskets import Baskets, build_baskets
 from endcap.models.learning.checkpoint import Checkpoint, training_key
+from endcap.models.learning.devices import pick_device, torch_seed, torch_threads
 from endcap.models.learning.loop import LoopConfig, Trained, train_network
 from endcap.models.ncf.network import NeuMFLearner, NeuMFNetwork
 from endcap.models.ncf.scores import NeuMFScores, Weights
@@ -31,8 +33,6 @@ from endcap.models.ranking import rank_beneath, rank_users, score_all
 from endcap.models.reasons import drop_reason, popular_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
 from endcap.models.threads import N_CORES, one_blas_thread
-from endcap.models.two_tower.examples import Baskets, build_baskets
-from endcap.models.two_tower.training import pick_device, torch_seed, torch_threads
 from endcap.models.vectors import nearest
 from endcap.schema.dataset import Dataset
 from endcap.schema.protocols import Reason

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from endcap.models.learning.baskets import Baskets, Seeds
 from endcap.models.ncf.scores import Weights
-from endcap.models.two_tower.examples import Baskets, Seeds
 
 START = 0.1
 """Spread of fresh embeddings: with the 0.01 of the paper, a mean of several begins at nothing."""

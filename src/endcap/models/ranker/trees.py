@@ -13,7 +13,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from endcap.models.blend.config import RankerConfig
+from endcap.models.ranker.config import RankerConfig
 from endcap.schema.errors import DataError
 
 NDCG_AT = 10

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from endcap.models.learning.onnx_file import write_onnx
 from endcap.models.sequence.network import SequenceEncoder
-from endcap.models.two_tower.export import OPSET, quiet
 
 
 def export_onnx(network: SequenceEncoder, path: Path, *, max_length: int) -> None:
@@ -18,17 +18,5 @@ def export_onnx(network: SequenceEncoder, path: Path, *, max_length: int) -> Non
     example = torch.ones(2, min(3, max_length), dtype=torch.int64)
     batch = torch.export.Dim("batch")
     length = torch.export.Dim("length", max=max_length)
-    with quiet("torch.onnx"):
-        program = torch.onnx.export(
-            network,
-            (example,),
-            input_names=["items"],
-            output_names=["query"],
-            dynamic_shapes=({0: batch, 1: length},),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    if program is None:
-        raise RuntimeError("the ONNX exporter returned no program")
-    program.save(path, external_data=False)
+    shapes = [{0: batch, 1: length}]
+    write_onnx(network, (example,), path, names=["items"], output="query", shapes=shapes)

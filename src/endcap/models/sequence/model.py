@@ -18,6 +18,7 @@ from endcap.features.history import History, UserHistory, history_of, without_re
 from endcap.features.popularity import decayed_counts
 from endcap.models.histories import known_history, take_users
 from endcap.models.learning.checkpoint import Checkpoint, training_key
+from endcap.models.learning.devices import pick_device, torch_seed, torch_threads
 from endcap.models.learning.loop import LoopConfig, Trained, train_network
 from endcap.models.ranking import rank_beneath
 from endcap.models.reasons import drop_reason, popular_reason
@@ -38,7 +39,6 @@ from endcap.models.sequence.training import (
     weigh_repeats,
 )
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
-from endcap.models.two_tower.training import pick_device, torch_seed, torch_threads
 from endcap.models.vectors import VectorRanking, nearest
 from endcap.schema.dataset import Dataset, Interactions
 from endcap.schema.protocols import Reason

@@ -5,9 +5,6 @@ Needs nothing of the item tower: its vectors are computed once.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -16,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from endcap.models.learning.onnx_file import write_onnx
 from endcap.models.two_tower.inputs import SIMILARITY_SHARE
 from endcap.models.two_tower.network import UserTower, places_of
-
-OPSET = 20
 
 
 class ServedUserTower(nn.Module):
@@ -109,29 +105,4 @@ def export_onnx(tower: ServedUserTower, path: Path, *, embedding_size: int) -> N
         inputs.append(torch.zeros(2, tower.n_context))
         names.append("user_context")
         shapes.append({0: same})
-    with quiet("torch.onnx"):
-        program = torch.onnx.export(
-            tower,
-            tuple(inputs),
-            input_names=names,
-            output_names=["user_vector"],
-            dynamic_shapes=tuple(shapes),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    if program is None:
-        raise RuntimeError("the ONNX exporter returned no program")
-    program.save(path, external_data=False)
-
-
-@contextmanager
-def quiet(name: str) -> Iterator[None]:
-    """Silence a logger's warnings: the exporter regrets libraries that we do not use."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    write_onnx(tower, tuple(inputs), path, names=names, output="user_vector", shapes=shapes)

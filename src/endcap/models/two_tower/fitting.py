@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from endcap.features.tower_context import N_CONTEXT
+from endcap.models.learning.baskets import Baskets
 from endcap.models.learning.checkpoint import Checkpoint, training_key
+from endcap.models.learning.devices import pick_device
 from endcap.models.learning.loop import LoopConfig, Trained, train_network
 from endcap.models.two_tower.config import TwoTowerConfig
-from endcap.models.two_tower.examples import Baskets
 from endcap.models.two_tower.inputs import TowerInputs, build_inputs
 from endcap.models.two_tower.network import ItemTower, UserTower
-from endcap.models.two_tower.training import TowerLearner, hold_out, pick_device
+from endcap.models.two_tower.training import TowerLearner, hold_out
 from endcap.schema.dataset import Dataset
 
 DEFAULT_POPULARITY_WEIGHT = 1.0

@@ -1,6 +1,6 @@
 """What the two-tower model knows of each item: attributes, price band, text, popularity.
 
-Histories and baskets are `examples.py`'s affair.
+Histories and baskets are `learning/baskets.py`'s affair.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from endcap.features.popularity import decayed_counts, last_price
 from endcap.models.two_tower.config import TwoTowerConfig
+from endcap.models.vectors import unit_rows
 from endcap.schema.dataset import Dataset, Items
 
 SMOOTHING = 0.5
 MIN_LOG_Q = -5.0
-SHORTEST = 1e-12
 
 POPULARITY_SHARE = 0.3
 """Length of the part of an item's vector that carries popularity; the whole has length one."""
@@ -118,11 +118,7 @@ def text_inputs(items: Items) -> NDArray[np.float32] | None:
 
     Zeros where an item has no text.
     """
-    if items.text is None:
-        return None
-    length = np.linalg.norm(items.text, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = (items.text / np.maximum(length, SHORTEST)).astype(np.float32)
-    return unit
+    return None if items.text is None else unit_rows(items.text)
 
 
 def log_popularity(data: Dataset, *, half_life_days: float) -> NDArray[np.float32]:

@@ -22,12 +22,13 @@ from endcap.features.history import (
 )
 from endcap.features.tower_context import N_CONTEXT, tower_context
 from endcap.models.histories import has_baskets, known_history, take_users
+from endcap.models.learning.baskets import build_baskets
+from endcap.models.learning.devices import torch_seed, torch_threads
 from endcap.models.learning.loop import Trained
 from endcap.models.ranking import rank_beneath
 from endcap.models.reasons import drop_reason, popular_reason
 from endcap.models.state import load_state, require_fitted, save_state, saved_history
 from endcap.models.two_tower.config import TwoTowerConfig
-from endcap.models.two_tower.examples import build_baskets
 from endcap.models.two_tower.export import ServedUserTower, export_onnx
 from endcap.models.two_tower.fitting import (
     FittedTowers,
@@ -38,7 +39,6 @@ from endcap.models.two_tower.fitting import (
     update_towers,
 )
 from endcap.models.two_tower.inputs import add_popularity, log_popularity, text_inputs
-from endcap.models.two_tower.training import torch_seed, torch_threads
 from endcap.models.vectors import VectorRanking, nearest
 from endcap.schema.dataset import Dataset, Items
 from endcap.schema.errors import DataError

@@ -1,13 +1,12 @@
 """What the training loop asks of the two towers: batches, losses, and how good they are.
 
-What an example is, is `examples.py`'s affair, the networks are `network.py`'s, and the
+What an example is, is `learning/baskets.py`'s affair, the networks are `network.py`'s, and the
 loop is `learning/loop.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from endcap.features.tower_context import tower_contexts
+from endcap.models.learning.baskets import Baskets, Seeds
 from endcap.models.learning.loop import share
 from endcap.models.learning.softmax import catalogue_cross_entropy
 from endcap.models.two_tower.config import TwoTowerConfig
-from endcap.models.two_tower.examples import Baskets, Seeds
 from endcap.models.two_tower.inputs import TowerInputs
 from endcap.models.two_tower.network import ItemTower, UserTower, sampled_softmax
 
@@ -286,29 +285,3 @@ def hold_out(
 
 def _with_padding(vectors: Tensor) -> Tensor:
     return nn.functional.pad(vectors, (0, 0, 1, 0))
-
-
-@contextmanager
-def torch_threads(n_threads: int) -> Iterator[None]:
-    """Use so many threads within the block, and as many as before after it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def torch_seed(seed: int) -> Iterator[None]:
-    """Draw from this seed within the block, and leave torch's own stream as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
-
-
-def pick_device(wish: str) -> str:
-    """Return the device to train on: what is wished, or for "auto" a GPU where there is one."""
-    if wish != "auto":
-        return wish
-    return "cuda" if torch.cuda.is_available() else "cpu"

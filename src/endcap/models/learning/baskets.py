@@ -1,6 +1,6 @@
-"""What the two-tower model is trained on: each basket, with the history strictly before it.
+"""Baskets to learn from: what users took at a time, with the history strictly before it.
 
-Numpy only; the networks and their training are `network.py` and `training.py`.
+Numpy only; `two_tower` and `ncf` are trained on them.
 """
 
 from __future__ import annotations
