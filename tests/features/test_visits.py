@@ -6,7 +6,7 @@ from endcap.features.history import UserHistory, build_history, merge_events
 from endcap.features.neighbours import neighbour_seed_weights
 from endcap.features.visits import visits_after
 from endcap.schema.types import DAY_US, SECOND_US
-from endcap.testing.models import dataset
+from endcap.testing.toy_data import dataset
 
 MINUTE_US = 60 * SECOND_US
 

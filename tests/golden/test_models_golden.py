@@ -10,7 +10,7 @@ import pytest
 
 from endcap.features.weights import DEFAULT_WEIGHTS, interest, weigh
 from endcap.models import registry
-from endcap.testing.models import checkerboard
+from endcap.testing.toy_data import checkerboard
 
 USERS = np.array([0, 3, 7], dtype=np.int32)
 LISTS = {

@@ -22,13 +22,8 @@ from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import SettingsError, StoreError
 from endcap.schema.types import NO_ITEM
-from endcap.testing.models import (
-    BOARD_SIZE,
-    checkerboard,
-    every_user,
-    planted_tastes,
-    same_lists,
-)
+from endcap.testing.models import every_user, same_lists
+from endcap.testing.toy_data import BOARD_SIZE, checkerboard, planted_tastes
 from endcap.training.config import TrainingConfig
 from endcap.training.distributed import fit_on_spark, read_data
 from endcap.training.grid import row_name, run_grid
@@ -279,7 +274,7 @@ def test_a_process_that_fails_says_why(session, tastes, tmp_path):
 
 
 def test_the_data_arrive_as_they_were(tmp_path):
-    from endcap.testing.models import checkerboard_of_refusals
+    from endcap.testing.toy_data import checkerboard_of_refusals
     from endcap.training.distributed import _write_data
 
     for data in (checkerboard(), checkerboard_of_refusals()):

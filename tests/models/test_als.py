@@ -10,7 +10,8 @@ from endcap.models.als import ALS, ALSConfig
 from endcap.schema.errors import NotFittedError
 from endcap.schema.protocols import Updates
 from endcap.schema.types import DAY_US
-from endcap.testing.models import dataset, every_user, planted_tastes
+from endcap.testing.models import every_user
+from endcap.testing.toy_data import dataset, planted_tastes
 
 CONFIG = ALSConfig(embedding_size=8, iterations=3, reg=0.5, alpha=3.0, n_threads=1)
 

@@ -8,7 +8,7 @@ from endcap.models.repeat import Repeat
 from endcap.schema.errors import SettingsError
 from endcap.schema.protocols import Reason
 from endcap.schema.types import NO_ITEM, TopK
-from endcap.testing.models import planted_tastes
+from endcap.testing.toy_data import planted_tastes
 
 
 class Fixed:

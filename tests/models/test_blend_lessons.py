@@ -2,7 +2,7 @@ import numpy as np
 
 from endcap.models.blend.lessons import Lesson, hold_out
 from endcap.schema.types import DAY_US, NO_ITEM
-from endcap.testing.models import START_US, dataset
+from endcap.testing.toy_data import START_US, dataset
 
 EVENTS = np.array([(0, 1, 0), (0, 2, 2), (0, 1, 8), (1, 1, 1), (1, 3, 3), (2, 4, 4)])
 

@@ -16,7 +16,7 @@ from endcap.models.ranker.trees import Examples, grow
 from endcap.models.repeat import Repeat
 from endcap.schema.errors import DataError, SettingsError
 from endcap.schema.types import NO_ITEM, TopK
-from endcap.testing.models import planted_tastes
+from endcap.testing.toy_data import planted_tastes
 
 TREES = RankerConfig(min_users=20, min_leaf=5, max_rounds=30, n_threads=1)
 CONFIG = BlendConfig(members=("item_knn", "popular"), depth=40, n_ranked=30, ranker=TREES)

@@ -11,7 +11,7 @@ from endcap.models.popular import Popular
 from endcap.models.ranker.candidates import merge_lists
 from endcap.models.ranker.config import RankerConfig
 from endcap.schema.types import NO_ITEM, TopK
-from endcap.testing.models import planted_tastes
+from endcap.testing.toy_data import planted_tastes
 
 N_USERS, N_ITEMS, WIDTH = 150, 60, 20
 SEASONS = np.random.default_rng(9).permutation(N_ITEMS).reshape(-1, 3)

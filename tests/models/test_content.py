@@ -12,7 +12,7 @@ from endcap.models.learning.loop import LoopConfig
 from endcap.schema.dataset import Items
 from endcap.schema.errors import DataError
 from endcap.schema.types import DAY_US
-from endcap.testing.models import GROUP_ITEMS, GROUP_USERS, N_GROUPS, dataset, planted_tastes
+from endcap.testing.toy_data import GROUP_ITEMS, GROUP_USERS, N_GROUPS, dataset, planted_tastes
 
 USERS = np.arange(N_GROUPS * GROUP_USERS, dtype=np.int32)
 CONFIG = ContentConfig(

@@ -7,7 +7,7 @@ from endcap.models.popular import Popular, PopularConfig
 from endcap.models.repeat import Repeat, RepeatConfig
 from endcap.models.trending import Trending, TrendingConfig
 from endcap.schema.types import DAY_US
-from endcap.testing.models import dataset
+from endcap.testing.toy_data import dataset
 
 NOBODY = np.array([-1], dtype=np.int32)
 RNG = np.random.default_rng(0)

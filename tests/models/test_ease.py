@@ -14,11 +14,7 @@ from endcap.models.ease.model import EASE, EASEConfig, places_from_end
 from endcap.models.ease.whole import solve_whole
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.errors import SettingsError
-from endcap.testing.models import (
-    START_US,
-    dataset,
-    planted_tastes,
-)
+from endcap.testing.toy_data import START_US, dataset, planted_tastes
 
 # Rows are users, columns items; nobody had item 4.
 HAD = np.array(

@@ -16,7 +16,8 @@ from endcap.models.ease.whole import solve_whole
 from endcap.schema.dataset import Items
 from endcap.schema.errors import NotFittedError, SettingsError
 from endcap.schema.protocols import Updates
-from endcap.testing.models import dataset, every_user, planted_tastes
+from endcap.testing.models import every_user
+from endcap.testing.toy_data import dataset, planted_tastes
 
 NEAR = EASEConfig(reg=5.0, max_whole=0, n_near=500)
 

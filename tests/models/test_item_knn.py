@@ -6,7 +6,7 @@ from endcap.models.neighbours import cooccurrence
 from endcap.models.neighbours.cooccurrence import Nearness, nearest_items
 from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.schema.types import DAY_US
-from endcap.testing.models import dataset
+from endcap.testing.toy_data import dataset
 
 N_USERS, N_ITEMS, NOW = 30, 14, 200 * DAY_US
 SETTINGS = {

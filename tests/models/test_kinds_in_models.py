@@ -20,7 +20,7 @@ from endcap.models.two_tower.model import TwoTower
 from endcap.schema.columns import KIND_CODES, Kind
 from endcap.schema.dataset import Dataset
 from endcap.schema.types import DAY_US
-from endcap.testing.models import START_US, dataset
+from endcap.testing.toy_data import START_US, dataset
 
 N_ITEMS = 6
 LONG = 1e9  # a half-life so long that nothing decays

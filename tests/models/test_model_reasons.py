@@ -9,7 +9,7 @@ from endcap.models.reasons import als_parts, drop_reason, strongest_reason
 from endcap.models.repeat import Repeat
 from endcap.models.trending import Trending
 from endcap.schema.protocols import Reason
-from endcap.testing.models import START_US, dataset, planted_tastes
+from endcap.testing.toy_data import START_US, dataset, planted_tastes
 
 SEEDS = np.array([4, 7, 9], dtype=np.int32)
 

@@ -11,7 +11,7 @@ from endcap.models.ncf.network import NeuMFLearner, NeuMFNetwork
 from endcap.models.ncf.scores import NeuMFScores
 from endcap.schema.errors import NotFittedError
 from endcap.schema.types import DAY_US
-from endcap.testing.models import START_US, dataset, planted_tastes
+from endcap.testing.toy_data import START_US, dataset, planted_tastes
 
 CONFIG = NCFConfig(
     embedding_size=6,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from endcap.models.neighbours import update as neighbour_update
 from endcap.models.neighbours.item_knn import ItemKNN, ItemKNNConfig
 from endcap.schema.types import DAY_US
-from endcap.testing.models import dataset
+from endcap.testing.toy_data import dataset
 
 RNG = np.random.default_rng(0)
 

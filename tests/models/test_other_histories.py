@@ -6,7 +6,7 @@ from endcap.models.als import ALS, ALSConfig
 from endcap.models.histories import entry_rows, known_history, take_users
 from endcap.models.repeat import Repeat, RepeatConfig
 from endcap.schema.types import DAY_US
-from endcap.testing.models import START_US, checkerboard_of_refusals, dataset, planted_tastes
+from endcap.testing.toy_data import START_US, checkerboard_of_refusals, dataset, planted_tastes
 
 USERS = np.array([3, -1, 0, 3, 99, 24], dtype=np.int32)
 

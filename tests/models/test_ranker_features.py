@@ -8,7 +8,7 @@ from endcap.models.ranker.facts import UserFacts, item_facts
 from endcap.models.ranker.features import describe
 from endcap.schema.dataset import Items
 from endcap.schema.types import DAY_US, NO_ITEM, TopK
-from endcap.testing.models import START_US, dataset, planted_tastes
+from endcap.testing.toy_data import START_US, dataset, planted_tastes
 
 # user, item, day: user 0 had 1, 2, 1; users 1 and 2 went from 1 to 3; nobody had 4.
 EVENTS = np.array([(0, 1, 0), (0, 2, 2), (0, 1, 8), (1, 1, 1), (1, 3, 3), (2, 1, 4), (2, 3, 9)])

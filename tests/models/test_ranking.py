@@ -6,7 +6,7 @@ from endcap.models import ranking
 from endcap.models import vectors as vectors_module
 from endcap.models.ranking import rank_beneath, rank_users
 from endcap.models.vectors import VectorRanking, nearest, own_products
-from endcap.testing.models import dataset
+from endcap.testing.toy_data import dataset
 
 EMPTY = np.empty(0, dtype=np.int32)
 

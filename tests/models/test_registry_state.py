@@ -11,7 +11,7 @@ from endcap.models.popular import Popular, PopularConfig
 from endcap.models.state import load_state, require_fitted, save_state
 from endcap.schema.errors import DataError, NotFittedError, SettingsError
 from endcap.schema.protocols import Persistent, Recommender
-from endcap.testing.models import checkerboard
+from endcap.testing.toy_data import checkerboard
 
 
 @pytest.mark.parametrize("name", registry.NAMES)

@@ -7,7 +7,7 @@ from endcap.models.popular import Popular
 from endcap.models.segments import Segments, SegmentsConfig
 from endcap.schema.errors import NotFittedError
 from endcap.schema.types import DAY_US
-from endcap.testing.models import dataset
+from endcap.testing.toy_data import dataset
 
 DAIRY, BREAD = 0, 1
 NORTH, SOUTH, EMPTY = 0, 1, 2

@@ -16,7 +16,7 @@ from endcap.models.sequence.model import Sequence
 from endcap.models.sequence.network import SequenceEncoder, low_pass
 from endcap.models.sequence.training import MIN_HELD_OUT, choose_held_out, singular_vectors
 from endcap.schema.types import DAY_US
-from endcap.testing.models import START_US, checkerboard, dataset, planted_tastes
+from endcap.testing.toy_data import START_US, checkerboard, dataset, planted_tastes
 
 LOOP = LoopConfig(n_epochs=4, learning_rate=0.01, warmup_steps=5)
 SMALL = SequenceConfig(

@@ -13,7 +13,7 @@ from endcap.models.neighbours.session_index import (
 from endcap.models.neighbours.session_knn import SessionKNN, current_places
 from endcap.schema.protocols import Reason
 from endcap.schema.types import SECOND_US
-from endcap.testing.models import START_US, dataset
+from endcap.testing.toy_data import START_US, dataset
 
 MINUTE_US, HOUR_US = 60 * SECOND_US, 3600 * SECOND_US
 N_ITEMS = 8

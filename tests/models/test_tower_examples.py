@@ -7,7 +7,7 @@ from endcap.features.history import build_history, tower_weights
 from endcap.models.histories import has_baskets
 from endcap.models.learning.baskets import WINDOW, build_baskets
 from endcap.models.two_tower.network import places_of
-from endcap.testing.models import dataset
+from endcap.testing.toy_data import dataset
 
 N_USERS, N_ITEMS = 3, 5
 DAY_US = 86_400_000_000

@@ -20,7 +20,7 @@ from endcap.models.two_tower.network import ItemTower, UserTower, places_of, sam
 from endcap.models.two_tower.training import POPULARITY_WEIGHTS, TowerLearner, hold_out
 from endcap.schema.dataset import Dataset, Interactions, Items
 from endcap.schema.types import DAY_US
-from endcap.testing.models import checkerboard, dataset
+from endcap.testing.toy_data import checkerboard, dataset
 
 
 def test_the_loss_is_the_softmax_it_states():

@@ -12,7 +12,7 @@ from endcap.models.two_tower.model import TwoTower
 from endcap.models.two_tower.training import POPULARITY_WEIGHTS, TowerLearner
 from endcap.schema.errors import DataError, NotFittedError
 from endcap.schema.types import DAY_US
-from endcap.testing.models import dataset, planted_tastes
+from endcap.testing.toy_data import dataset, planted_tastes
 
 CONFIG = TwoTowerConfig(
     embedding_size=12,

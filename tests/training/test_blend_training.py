@@ -8,7 +8,7 @@ import pytest
 from endcap.evaluation.protocols.config import ProtocolConfig
 from endcap.evaluation.protocols.registry import split_by
 from endcap.models.ranker.config import RankerConfig
-from endcap.testing.models import planted_tastes
+from endcap.testing.toy_data import planted_tastes
 from endcap.training import blend as blending
 from endcap.training.blend import BLEND, FLOOR, blends, earlier, learn_rules, lessons_of
 from endcap.training.blend_config import BlendSettings

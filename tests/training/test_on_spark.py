@@ -11,7 +11,7 @@ from endcap.models.popular import Popular
 from endcap.models.two_tower.config import TwoTowerConfig
 from endcap.models.two_tower.model import TwoTower
 from endcap.schema.errors import SettingsError, StoreError
-from endcap.testing.models import checkerboard
+from endcap.testing.toy_data import checkerboard
 from endcap.training import compute, distributed, on_spark
 from endcap.training.run import fit_models
 from endcap.training.update import update_models

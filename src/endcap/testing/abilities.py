@@ -14,17 +14,8 @@ from endcap.schema.dataset import Dataset, Interactions, Items
 from endcap.schema.errors import NotFittedError
 from endcap.schema.protocols import Explains, Recommender, ScoresItems, TakesHistory
 from endcap.schema.types import ItemIdx, UserIdx, top_k
-from endcap.testing.models import (
-    BOARD_SIZE,
-    START_US,
-    MakeModel,
-    RecommenderContract,
-    checkerboard_of_refusals,
-    dataset,
-    every_user,
-    fit,
-    same_lists,
-)
+from endcap.testing.models import MakeModel, RecommenderContract, every_user, fit, same_lists
+from endcap.testing.toy_data import BOARD_SIZE, START_US, checkerboard_of_refusals, dataset
 
 
 class TakesHistoryContract(RecommenderContract):

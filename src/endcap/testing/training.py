@@ -15,13 +15,8 @@ import pytest
 from endcap.schema.dataset import Dataset
 from endcap.schema.protocols import Recommender, Resumes
 from endcap.schema.types import TopK, UserIdx
-from endcap.testing.models import (
-    MakeModel,
-    RecommenderContract,
-    every_user,
-    fit,
-    planted_tastes,
-)
+from endcap.testing.models import MakeModel, RecommenderContract, every_user, fit
+from endcap.testing.toy_data import planted_tastes
 
 N_SAVED = 2
 """After how many saved states the training is interrupted."""

@@ -14,15 +14,8 @@ from endcap.schema.dataset import Dataset
 from endcap.schema.errors import NotFittedError
 from endcap.schema.protocols import Recommender, Updates
 from endcap.schema.types import DAY_US, TopK
-from endcap.testing.models import (
-    BOARD_SIZE,
-    MakeModel,
-    RecommenderContract,
-    dataset,
-    every_user,
-    fit,
-    same_lists,
-)
+from endcap.testing.models import MakeModel, RecommenderContract, every_user, fit, same_lists
+from endcap.testing.toy_data import BOARD_SIZE, dataset
 
 
 def later_board(board: Dataset) -> Dataset:
