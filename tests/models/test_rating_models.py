@@ -7,13 +7,11 @@ from endcap.evaluation.pointwise.ratings import PredictsRatings, ratings_of
 from endcap.models.ratings.als import RatingALS, RatingALSConfig
 from endcap.models.ratings.biased_mean import NO_BIAS, BiasedMean, BiasedMeanConfig, best_shrinkage
 from endcap.models.ratings.biased_mf import BiasedMF, BiasedMFConfig
-from endcap.models.ratings.drifting_mean import DriftingMean, DriftingMeanConfig
 from endcap.models.ratings.ridge import solve_ridge, sparse_rows
 from endcap.schema.errors import DataError, NotFittedError
-from endcap.schema.types import DAY_US
 from rated import electronics_like, rated
 
-MODELS = (BiasedMean, BiasedMF, DriftingMean, RatingALS)
+MODELS = (BiasedMean, BiasedMF, RatingALS)
 
 
 def rng(seed=0):
@@ -115,38 +113,6 @@ def test_the_shrinkage_that_the_ratings_call_for_beats_the_textbooks():
     textbook = BiasedMeanConfig(shrink_users=10, shrink_items=25)
     found = rmse(BiasedMean().fit(train, rng=rng()), test)
     assert found < rmse(BiasedMean(textbook).fit(train, rng=rng()), test)
-
-
-@pytest.mark.parametrize(
-    ("windows_days", "wanted"),
-    [((10,), [1, 3]), ((100,), [1, 3]), ((100.01,), [3, 3]), ((), [3, 3])],
-)
-def test_each_window_moves_items_by_what_is_off_in_it(windows_days, wanted):
-    # Item 0 was given 5 on the first day and 1 on the last ones, item 1 always 3: both are at 3
-    # over all time. A rating at the edge of a window is outside.
-    days = [0, 0, 0, 0, 95, 95, 100, 100]
-    data = rated(range(8), [0, 0, 1, 1, 0, 1, 0, 1], [5, 5, 3, 3, 1, 3, 1, 3], ts=by_day(days))
-    biases = BiasedMeanConfig(shrink_users=1e9, shrink_items=0, n_sweeps=1)
-    config = DriftingMeanConfig(windows_days=windows_days, biases=biases)
-    model = DriftingMean(config).fit(data, rng=rng())
-    found = model.predict(np.full(2, 7, dtype=np.int32), np.arange(2, dtype=np.int32))
-    assert found == pytest.approx(wanted, abs=1e-5)
-
-
-@pytest.mark.parametrize(("drift", "least"), [(0.6, 0.05), (0.0, -0.01)])
-def test_items_that_change_are_foreseen_as_they_are_now(drift, least):
-    draw, n_items, n = rng(5), 40, 8_000
-    days = np.sort(draw.integers(0, 1_000, n))
-    users, items = draw.integers(2_000, size=n), draw.integers(n_items, size=n)
-    before, after = draw.normal(0, 0.6, n_items), draw.normal(0, drift, n_items)
-    stars = 4 + before[items] + np.where(days >= 700, after[items], 0) + draw.normal(0, 1, n)
-    train, test = halves(rated(users, items, stars, ts=by_day(days)), 0.9)
-    drifting, plain = (kind().fit(train, rng=rng()) for kind in (DriftingMean, BiasedMean))
-    assert 1 - rmse(drifting, test) / rmse(plain, test) > least
-
-
-def by_day(days):
-    return np.asarray(days, dtype=np.float64) * DAY_US
 
 
 def test_factors_find_what_biases_cannot():

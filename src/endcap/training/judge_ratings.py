@@ -17,7 +17,6 @@ from endcap.evaluation.split import days_before_end
 from endcap.models.ratings.als import RatingALS
 from endcap.models.ratings.biased_mean import BiasedMean
 from endcap.models.ratings.biased_mf import BiasedMF
-from endcap.models.ratings.drifting_mean import DriftingMean
 from endcap.schema.dataset import Dataset
 from endcap.schema.errors import SettingsError
 from endcap.telemetry import console
@@ -27,7 +26,6 @@ from endcap.training.run import model_rng
 RATING_MODELS: Mapping[str, Callable[[], PredictsRatings]] = {
     "biased_mean": BiasedMean,
     "biased_mf": BiasedMF,
-    "drifting_mean": DriftingMean,
     "rating_als": RatingALS,
 }
 """Models that predict ratings, by name."""
