@@ -27,6 +27,8 @@ def load_tool(name):
 
 reference = load_tool("reference")
 tables = load_tool("tables")
+NOT_YET = {"models.temporal", "models.speed"}
+"""Results of hours that nobody has measured so far; their tables say so."""
 COMMANDS = dict(reference.verbs(typer.main.get_command(app)))
 
 
@@ -40,6 +42,8 @@ def test_page_is_what_the_code_says(name):
 @pytest.mark.parametrize("name", tables.TABLES)
 def test_table_is_what_the_result_of_the_benchmark_says(name):
     page, result, render = tables.TABLES[name]
+    is_there = (tables.RESULTS / f"{result}.json").exists()
+    assert is_there or result in NOT_YET, f"run `make bench NAME={result}`: it is missing"
     text = (ROOT / page).read_text()
     said = tables.filled(text, name, tables.table_of(result, render))
     assert text == said, f"run `make reference`: {page} is stale"
