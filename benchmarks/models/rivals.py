@@ -50,13 +50,14 @@ def fit_rivals(folder: Path, names: Sequence[str], *, budget_s: float) -> dict[s
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
 
 
-def run_peer(script: str, *arguments: object) -> str:
-    """Return what a script of this folder prints, run by the Python of the rivals."""
+def run_peer(script: str, folder: Path, *arguments: object) -> str:
+    """Return what a script beside this one prints, run in a folder by the Python of the rivals."""
     if not PYTHON.is_file():
         sys.exit("this benchmark needs other libraries in .rivals: make bench installs them")
     path = Path(__file__).with_name(f"{script}.py")
     done = subprocess.run(
-        [str(PYTHON), str(path), *map(str, arguments)],
+        [str(PYTHON.absolute()), str(path), str(folder), *map(str, arguments)],
+        cwd=folder,  # their trainers leave checkpoints where they are started
         env={**os.environ, **ONE_THREAD, "PYTHONWARNINGS": "ignore"},
         stdout=subprocess.PIPE,
         text=True,

@@ -43,6 +43,7 @@ FOLDER = "amazon_beauty_5core_2014"
 PAIRS = {"sequence": "sasrec", "two_tower": "dssm"}
 SAID = {"sasrec": "RecTools SASRec", "dssm": "RecTools DSSM"}
 ROUNDS, N_EPOCHS = 3, 2
+ALPHA = 5.0
 MIN_FASTER, MAX_ALS_RATIO, MAX_EASE_BYTES = 2.0, 1.05, 8e9
 
 
@@ -129,10 +130,10 @@ def _quality(models: Mapping[str, Ranker], split: Split) -> dict[str, list[float
 
 def _als(data: Dataset, n_rounds: int) -> dict[str, Any]:
     """Compare a whole fit of ours with the library's own on a matrix that is ready."""
-    config = ALSConfig(n_threads=1)
+    config = ALSConfig(alpha=ALPHA, half_life_days=365.0, n_threads=1)
     told = data.interactions
     matrix = sparse.csr_matrix(
-        (np.full(len(told), config.alpha, dtype=np.float32), (told.user_idx, told.item_idx)),
+        (np.full(len(told), ALPHA, dtype=np.float32), (told.user_idx, told.item_idx)),
         shape=(data.n_users, data.n_items),
     )
     took: dict[str, list[float]] = {"own_s": [], "peer_s": []}
